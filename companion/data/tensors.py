@@ -1,0 +1,37 @@
+"""A data set that fits in memory, as :func:`companion.training.fit` takes it."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from companion.data.order import shuffled_items
+
+
+class TensorBatches:
+    """Batches of rows of tensors that belong together, such as images and labels.
+
+    Args:
+        train: tensors of one length in their first axis.
+        validation: the same kinds of tensors, for validation; none where it is left out.
+
+    Raises:
+        ValueError: where lengths differ or there is no row.
+    """
+
+    def __init__(self, train: Sequence[Tensor], validation: Sequence[Tensor] = ()) -> None:
+        for name, tensors in (("train", train), ("validation", validation)):
+            lengths = [len(tensor) for tensor in tensors]
+            if len(set(lengths)) > 1 or 0 in lengths or (name == "train" and not lengths):
+                raise ValueError(f"expected {name} tensors of one length, at least 1, got lengths {lengths}")
+        self.train, self.validation_set = tuple(train), tuple(validation)
+
+    def batch(self, step: int, batch_size: int, *, seed: int) -> tuple[Tensor, ...]:
+        """The rows that training step ``step`` sees."""
+        rows = torch.from_numpy(shuffled_items(len(self.train[0]), step, batch_size, seed=seed))
+        return tuple(tensor[rows] for tensor in self.train)
+
+    def validation(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
+        """All validation rows, in order."""
+        if self.validation_set:
+            yield from zip(*(tensor.split(batch_size) for tensor in self.validation_set), strict=True)

@@ -1,0 +1,173 @@
+"""From text to tokens to batches: byte-level BPE, token files that are mapped from disk, windows for training."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from companion.data.order import shuffled_items
+
+END_OF_TEXT = "<|endoftext|>"
+IGNORED = -100
+
+Tokens = Int[np.ndarray, " time"]
+Windows = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]  # tokens and targets
+_NONE = np.empty(0, dtype=np.uint16)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE tokenizer, as GPT-2's (Sennrich et al. 2016; Radford et al. 2019). Token 0 is the end of a text.
+
+    Every byte has a token of its own, so any text can be encoded, and decoding gives back the same text.
+
+    Args:
+        texts: what the merges are learnt from: training texts only.
+        vocab_size: number of tokens, at least 257 (256 bytes and the end of text).
+
+    Raises:
+        ValueError: where ``vocab_size`` is too small, or the texts are too few to fill it.
+    """
+    if vocab_size < 257:
+        raise ValueError(f"expected vocab_size of at least 257 (256 bytes and {END_OF_TEXT}), got {vocab_size}")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.encode_special_tokens = True  # a text that says "<|endoftext|>" is text: token 0 is never written by it
+    if tokenizer.get_vocab_size() < vocab_size:
+        raise ValueError(
+            f"expected texts with enough pairs for {vocab_size} tokens, got {tokenizer.get_vocab_size()}: "
+            f"give more text, or a smaller vocab_size"
+        )
+    return tokenizer
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """The tokenizer of a ``tokenizer.json``.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where the file holds no tokenizer.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"expected a tokenizer in {path}, got no such file")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower type
+        raise ValueError(f"expected a tokenizer in {path}, got something else ({error})") from error
+    tokenizer.encode_special_tokens = True  # the file does not keep this
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
+    """The tokens of all texts in order, each text followed by token 0, as uint16 (uint32 past 65,536 tokens).
+
+    Raises:
+        ValueError: where there is no text.
+    """
+    if not any(texts):
+        raise ValueError("expected text to encode, got none")
+    dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
+    # encode_batch works on all cores, where a user has not asked the library to refrain.
+    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return np.concatenate([np.array([*encoding.ids, 0], dtype=dtype) for encoding in encodings])
+
+
+def byte_lengths(tokenizer: Tokenizer) -> Int[np.ndarray, " vocab"]:
+    """How many bytes of text each token stands for; the end of text stands for none."""
+    lengths = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    for token, index in tokenizer.get_vocab().items():
+        lengths[index] = 0 if token == END_OF_TEXT else len(token)  # byte-level BPE writes one character a byte
+    return lengths
+
+
+def save_tokens(tokens: Tokens, path: str | Path) -> Path:
+    """Writes a token file (NumPy's ``.npy``); it appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.save(file, tokens)
+    part.replace(path)
+    return path
+
+
+def open_tokens(path: str | Path) -> Tokens:
+    """A token file as a read-only array that is mapped from disk: files larger than memory will do.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where it is not a one-dimensional array of integers.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"expected a token file in {path}, got no such file")
+    try:
+        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"expected a token file (.npy) in {path}, got something else ({error})") from error
+    _check_tokens(tokens, str(path))
+    return tokens
+
+
+def _check_tokens(tokens: np.ndarray, name: str) -> None:
+    if tokens.ndim != 1 or tokens.dtype.kind not in "ui":
+        got = f"{tokens.dtype} {tokens.shape}"
+        raise ValueError(f"expected {name} to be a one-dimensional array of integers, got {got}")
+
+
+class TokenBatches:
+    """Windows of ``block_size`` tokens with the same windows one token later as targets.
+
+    Training windows do not overlap; each epoch shuffles them anew and moves them by a new offset, so that a word is not
+    always at the same position.
+
+    Args:
+        train: training tokens, in memory or mapped.
+        validation: validation tokens; empty for none.
+        block_size: tokens a window.
+
+    Raises:
+        ValueError: where the training tokens do not fill one window, or are no integers in one dimension.
+    """
+
+    def __init__(self, train: Tokens, validation: Tokens = _NONE, *, block_size: int) -> None:
+        for name, tokens in (("train", train), ("validation", validation)):
+            _check_tokens(tokens, name)
+        if len(train) < 2 * block_size + 1:
+            raise ValueError(
+                f"expected at least 2 * block_size + 1 = {2 * block_size + 1} training tokens, got {len(train)}: "
+                f"give more text, or a smaller block_size"
+            )
+        self.train, self.validation_tokens, self.block_size = train, validation, block_size
+
+    def batch(self, step: int, batch_size: int, *, seed: int) -> Windows:
+        """Tokens and targets of training step ``step``."""
+        n_windows = (len(self.train) - 1) // self.block_size - 1  # one less: room for the offset
+        windows = shuffled_items(n_windows, step, batch_size, seed=seed)
+        epochs = np.arange(step * batch_size, (step + 1) * batch_size) // n_windows
+        offsets = [int(np.random.default_rng([seed, int(e), 1]).integers(self.block_size)) for e in np.unique(epochs)]
+        starts = windows * self.block_size + np.array(offsets)[epochs - epochs[0]]
+        rows = np.stack([self.train[start : start + self.block_size + 1] for start in starts]).astype(np.int64)
+        both = torch.from_numpy(rows)
+        return both[:, :-1], both[:, 1:]
+
+    def validation(self, batch_size: int) -> Iterator[Windows]:
+        """All validation tokens in windows that do not overlap; the last window is filled with targets of -100."""
+        n, block = len(self.validation_tokens), self.block_size
+        for first in range(0, n - 1, batch_size * block):
+            piece = torch.from_numpy(self.validation_tokens[first : first + batch_size * block + 1].astype(np.int64))
+            short = -(len(piece) - 1) % block
+            tokens = torch.nn.functional.pad(piece[:-1], (0, short))
+            targets = torch.nn.functional.pad(piece[1:], (0, short), value=IGNORED)
+            yield tokens.view(-1, block), targets.view(-1, block)

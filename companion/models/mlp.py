@@ -1,0 +1,216 @@
+r"""Multilayer perceptron with the backward pass written out by hand, beside the one that autograd finds.
+
+Axes: ``batch`` samples; ``inputs`` and ``outputs`` the units of the first and the last layer.
+Layers count from 1 to :math:`L`; ``layers.0`` holds :math:`\mathbf{W}^{(1)}` and :math:`\mathbf{b}^{(1)}`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+ActivationName = Literal["relu", "tanh", "sigmoid", "gelu", "identity"]
+LossName = Literal["cross_entropy", "squared_error", "binary_cross_entropy"]
+
+
+class _Activation(NamedTuple):
+    value: Callable[[Tensor], Tensor]
+    derivative: Callable[[Tensor], Tensor]  # as a function of z, not of the value
+
+
+def _gelu_derivative(z: Tensor) -> Tensor:
+    # d/dz of z·Φ(z), with Φ and φ the standard normal distribution function and density.
+    return 0.5 * (1 + torch.erf(z / math.sqrt(2))) + z * torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
+
+
+_ACTIVATIONS: dict[ActivationName, _Activation] = {
+    # At 0, where ReLU has no derivative, autograd takes 0; so do we, or the two would disagree.
+    "relu": _Activation(torch.relu, lambda z: (z > 0).to(z.dtype)),
+    "tanh": _Activation(torch.tanh, lambda z: 1 - torch.tanh(z).square()),
+    # σ(−z) in place of 1 − σ(z), which cancels to 0 for large z.
+    "sigmoid": _Activation(torch.sigmoid, lambda z: torch.sigmoid(z) * torch.sigmoid(-z)),
+    "gelu": _Activation(F.gelu, _gelu_derivative),
+    "identity": _Activation(lambda z: z, torch.ones_like),
+}
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """Shape and loss of an :class:`MLP`.
+
+    Attributes:
+        sizes: units of each layer, inputs first, outputs last: ``(64, 32, 10)`` has one hidden layer of 32.
+        activation: the function of every hidden layer.
+        loss: ``cross_entropy`` (softmax over the outputs, integer labels), ``squared_error`` (half the sum of squares)
+            or ``binary_cross_entropy`` (one sigmoid an output, targets in [0, 1]). Every loss sums over the outputs and
+            averages over the batch.
+        output: the function of the last layer. The two cross-entropies work on logits and need ``identity``.
+
+    Raises:
+        ValueError: for fewer than two sizes, a size below 1, an unknown name, or an ``output`` that the loss excludes.
+    """
+
+    sizes: tuple[int, ...]
+    activation: ActivationName = "relu"
+    loss: LossName = "cross_entropy"
+    output: ActivationName = "identity"
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
+            raise ValueError(
+                f"expected sizes to hold at least two layers of at least one unit, got {self.sizes}; "
+                "give (inputs, hidden …, outputs)"
+            )
+        choices = {"activation": ActivationName, "output": ActivationName, "loss": LossName}
+        for field, names in choices.items():
+            if getattr(self, field) not in get_args(names):
+                raise ValueError(f"expected {field} to be one of {get_args(names)}, got {getattr(self, field)!r}")
+        if self.loss != "squared_error" and self.output != "identity":
+            raise ValueError(
+                f"expected output='identity' with loss={self.loss!r}, which takes logits, got output={self.output!r}; "
+                "drop output, or choose loss='squared_error'"
+            )
+        if self.loss == "cross_entropy" and self.sizes[-1] < 2:
+            raise ValueError(
+                f"expected at least two outputs with loss='cross_entropy', got sizes={self.sizes}; "
+                "for two classes on one output choose loss='binary_cross_entropy'"
+            )
+
+
+class MLP(nn.Module):
+    r"""Fully connected network :math:`\mathbf{a}^{(l)} = \sigma(\mathbf{z}^{(l)})`.
+
+    .. math::
+
+        \mathbf{z}^{(l)} = \mathbf{a}^{(l-1)} \mathbf{W}^{(l)\top} + \mathbf{b}^{(l)}, \qquad
+        \mathbf{a}^{(0)} = \mathbf{x}, \qquad l = 1, \dots, L
+
+    Rows are samples. :math:`\mathbf{W}^{(l)}` is [units of layer l, units of layer l − 1]. Weights start as
+    :class:`torch.nn.Linear` draws them. Source of the backward pass: Rumelhart, Hinton & Williams 1986.
+
+    Args:
+        config: layer sizes, activations and loss.
+    """
+
+    def __init__(self, config: MLPConfig) -> None:
+        super().__init__()
+        self.config = config
+        pairs = zip(config.sizes[:-1], config.sizes[1:], strict=True)
+        self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
+
+    def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
+        """The last layer's activations: logits for the two cross-entropies, predictions for ``squared_error``.
+
+        Raises:
+            ValueError: where ``x`` has another rank, width or dtype than the first layer takes.
+        """
+        return self._run(x)[1][-1]
+
+    def loss(self, x: Float[Tensor, "batch inputs"], y: Tensor) -> Float[Tensor, ""]:
+        r"""Mean over the batch of one sample's loss, differentiable by autograd.
+
+        With :math:`p` the softmax or the sigmoid of the logits, :math:`\hat{y}` the output, :math:`c` the label:
+        ``cross_entropy`` :math:`-\log p_c`; ``squared_error`` :math:`\frac12 \sum_k (\hat{y}_k - y_k)^2`;
+        ``binary_cross_entropy`` :math:`-\sum_k y_k \log p_k + (1 - y_k) \log(1 - p_k)`.
+
+        Args:
+            x: the inputs.
+            y: labels, int64 [batch], for ``cross_entropy``; else targets of the weights' dtype, [batch, outputs].
+                Values are checked on the CPU only: to read them, an accelerator would have to stop.
+
+        Raises:
+            ValueError: where ``x`` or ``y`` does not fit the configuration.
+        """
+        out = self(x)
+        self._check_targets(y, out)
+        if self.config.loss == "cross_entropy":
+            return F.cross_entropy(out, y)
+        if self.config.loss == "squared_error":
+            return (out - y).square().sum() / 2 / len(out)
+        return F.binary_cross_entropy_with_logits(out, y, reduction="sum") / len(out)
+
+    @torch.no_grad()
+    def gradients(self, x: Float[Tensor, "batch inputs"], y: Tensor) -> dict[str, Tensor]:
+        r"""Gradient of :meth:`loss` for every parameter, by the delta recursion and without autograd.
+
+        .. math::
+
+            \boldsymbol\delta^{(l)} = \frac{\partial L}{\partial \mathbf{z}^{(l)}}
+            = \bigl(\boldsymbol\delta^{(l+1)} \mathbf{W}^{(l+1)}\bigr) \odot \sigma'(\mathbf{z}^{(l)}), \qquad
+            \frac{\partial L}{\partial \mathbf{W}^{(l)}} = \boldsymbol\delta^{(l)\top} \mathbf{a}^{(l-1)}, \qquad
+            \frac{\partial L}{\partial \mathbf{b}^{(l)}} = \sum_i \boldsymbol\delta^{(l)}_i
+
+        Returns:
+            The gradients under the names of ``named_parameters()``.
+
+        Raises:
+            ValueError: as :meth:`loss`.
+        """
+        z, a = self._run(x)
+        self._check_targets(y, a[-1])
+        delta = self._output_delta(z[-1], a[-1], y)
+        found: dict[str, Tensor] = {}
+        for index in reversed(range(len(self.layers))):
+            found[f"layers.{index}.weight"] = delta.T @ a[index]
+            found[f"layers.{index}.bias"] = delta.sum(dim=0)
+            if index > 0:  # nobody asks for the inputs' gradient: its product is saved
+                hidden = _ACTIVATIONS[self.config.activation]
+                weight = self.get_parameter(f"layers.{index}.weight")
+                delta = (delta @ weight) * hidden.derivative(z[index - 1])
+        return {name: found[name] for name, _ in self.named_parameters()}
+
+    def _output_delta(
+        self, z: Float[Tensor, "batch outputs"], out: Float[Tensor, "batch outputs"], y: Tensor
+    ) -> Float[Tensor, "batch outputs"]:
+        """∂L/∂z of the last layer. Under both cross-entropies σ' cancels, and prediction minus target is left."""
+        if self.config.loss == "cross_entropy":
+            return (z.softmax(dim=1) - F.one_hot(y, z.shape[1])) / len(z)
+        if self.config.loss == "squared_error":
+            return (out - y) * _ACTIVATIONS[self.config.output].derivative(z) / len(z)
+        return (torch.sigmoid(z) - y) / len(z)
+
+    def _run(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """All pre-activations z (layers 1 to L) and activations a (layers 0 to L)."""
+        self._check_inputs(x)
+        z: list[Tensor] = []
+        a = [x]
+        for index, layer in enumerate(self.layers):
+            last = index == len(self.layers) - 1
+            z.append(layer(a[-1]))
+            a.append(_ACTIVATIONS[self.config.output if last else self.config.activation].value(z[-1]))
+        return z, a
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    def _check_inputs(self, x: Float[Tensor, "batch inputs"]) -> None:
+        width, dtype = self.config.sizes[0], self._dtype
+        if x.ndim != 2 or x.shape[1] != width or len(x) == 0:
+            raise ValueError(
+                f"expected x of shape [batch, {width}] with at least one row, got {list(x.shape)}; "
+                "flatten each sample into a row, or change sizes[0]"
+            )
+        if x.dtype != dtype:
+            raise ValueError(f"expected x of the weights' dtype {dtype}, got {x.dtype}; convert it with x.to({dtype})")
+
+    def _check_targets(self, y: Int[Tensor, " batch"] | Float[Tensor, "batch outputs"], out: Tensor) -> None:
+        labels = self.config.loss == "cross_entropy"
+        # The weights' dtype, not the outputs': under autocast these are bfloat16, and the targets stay as they are.
+        dtype, shape = (torch.int64, out.shape[:1]) if labels else (self._dtype, out.shape)
+        if y.shape != shape or y.dtype != dtype:
+            raise ValueError(
+                f"expected y of shape {list(shape)} and dtype {dtype} for loss={self.config.loss!r}, "
+                f"got {list(y.shape)} and {y.dtype}; reshape or convert it: it is never broadcast"
+            )
+        top = out.shape[1] - 1 if labels else 1
+        if self.config.loss != "squared_error" and y.device.type == "cpu" and not ((y >= 0) & (y <= top)).all():
+            raise ValueError(
+                f"expected every y between 0 and {top} for loss={self.config.loss!r}, "
+                f"got {y.min().item()} to {y.max().item()}; number the classes from 0, or scale the targets"
+            )

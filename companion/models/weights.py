@@ -1,0 +1,51 @@
+"""Weights on disk: safetensors only. A pickle is refused unread, because loading one runs the code that it holds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80")  # torch.save's zip archive, and a bare pickle's protocol mark
+_HEADER = slice(8, 9)  # safetensors: eight bytes of length (which may look like either), then JSON
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name, on the CPU.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where the file is a pickle, or is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in {".bin", ".pt", ".pth", ".pkl"})
+        hint = f"; {pickles[0]} is a pickle, which is never read here: convert it to safetensors" if pickles else ""
+        raise FileNotFoundError(f"expected the weights in {path}, got no such file{hint}")
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start.startswith(_PICKLE_STARTS) and start[_HEADER] != b"{":
+        hint = "convert it with safetensors.torch.save_file"
+        raise ValueError(f"expected a safetensors file, got a pickle in {path}: {hint}")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"expected a whole safetensors file, got a damaged one in {path} ({error})") from error
+
+
+def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies ``weights`` into ``model`` in place; names and shapes must match exactly.
+
+    Raises:
+        ValueError: naming what is missing, what is unknown, or which shape differs.
+    """
+    expected = dict(model.named_parameters()) | dict(model.named_buffers())
+    missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
+    if missing or unknown:
+        raise ValueError(f"expected the weights of {type(model).__name__}, got missing {missing} and unknown {unknown}")
+    for name, tensor in expected.items():
+        if tensor.shape != weights[name].shape:
+            wanted, got = tuple(tensor.shape), tuple(weights[name].shape)
+            raise ValueError(f"expected {name} of shape {wanted}, got {got}: do config and weights belong together?")
+        tensor.data.copy_(weights[name])

@@ -1,0 +1,101 @@
+"""What hardware there is, and what follows: device, precision, seeds, sizes. The only module that asks."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+Tier = Literal["cpu", "gpu"]
+PrecisionName = Literal["fp32", "bf16", "auto"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format of a model's arithmetic, and why it was chosen.
+
+    ``dtype`` is what matrix products compute in; parameters stay in float32 (Micikevicius et al. 2018).
+    """
+
+    dtype: torch.dtype
+    why: str
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The context in which a forward pass runs; for float32 it changes nothing."""
+        return torch.autocast(device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called ``name``; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        ValueError: where the named device is not on this machine.
+    """
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in found.items() if there))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"expected a device such as 'auto', 'cpu' or 'cuda:0', got {name!r}") from error
+    if not found.get(device.type, False):
+        there = ", ".join(kind for kind, is_there in found.items() if is_there)
+        raise ValueError(f"expected a device of this machine ({there}), got {name!r}; choose one of these or 'auto'")
+    return device
+
+
+def pick_precision(name: PrecisionName, device: torch.device) -> Precision:
+    """The precision called ``name`` on ``device``; ``auto`` takes bfloat16 where the hardware multiplies in it.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in get_args(PrecisionName):
+        raise ValueError(f"expected precision to be one of {', '.join(get_args(PrecisionName))}, got {name!r}")
+    if name == "fp32":
+        return Precision(torch.float32, "asked for")
+    if name == "bf16":
+        return Precision(torch.bfloat16, "asked for")
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return Precision(torch.bfloat16, f"{torch.cuda.get_device_name(device)} multiplies in bfloat16")
+    if device.type == "cpu" and _cpu_multiplies_in_bf16():
+        return Precision(torch.bfloat16, "this processor multiplies in bfloat16")
+    return Precision(torch.float32, f"this {device.type} device does not multiply in bfloat16")
+
+
+def _cpu_multiplies_in_bf16() -> bool:
+    """True with AVX512-BF16 or AMX instructions: elsewhere bfloat16 is emulated, and slow."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's, NumPy's legacy and torch's generators (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that we call may still draw from it
+    torch.manual_seed(seed)
+
+
+def tier() -> Tier:
+    """The sizes that chapters use: the environment variable ``COMPANION_TIER``, ``cpu`` where it is not set.
+
+    Raises:
+        ValueError: where it is set to something else than ``cpu`` or ``gpu``.
+    """
+    match os.environ.get("COMPANION_TIER", "cpu"):
+        case "cpu":
+            return "cpu"
+        case "gpu":
+            return "gpu"
+        case name:
+            raise ValueError(f"expected COMPANION_TIER to be 'cpu' or 'gpu', got {name!r}")
+
+
+def cache_dir() -> Path:
+    """The folder for what is slow to make and can be made again: ``COMPANION_CACHE``, else the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "large-models-companion"
+    folder = Path(os.environ.get("COMPANION_CACHE", default))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

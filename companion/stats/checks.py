@@ -1,0 +1,113 @@
+"""What a user can get wrong, refused where it enters: each error says what was expected, what came, and what to do."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy.typing import ArrayLike
+
+
+def check_level(level: float) -> None:
+    """Refuses a level that is no share, such as 95 for 95%."""
+    if not 0 < level < 1:
+        raise ValueError(f"expected level strictly between 0 and 1, got {level}; write 0.95 for 95%")
+
+
+def check_n_resamples(n_resamples: int) -> None:
+    """Refuses less than one resample."""
+    if n_resamples < 1:
+        raise ValueError(f"expected n_resamples of at least 1, got {n_resamples}; 9,999 is a good number")
+
+
+def check_one_of(name: str, value: str, known: Iterable[str]) -> None:
+    """Refuses a name that is not among the known ones."""
+    if value not in known:
+        raise ValueError(f"expected {name} to be one of {', '.join(known)}; got {value!r}")
+
+
+def as_labels(**columns: ArrayLike) -> list[Shaped[np.ndarray, " examples"]]:
+    """The columns as label vectors of one length: whole numbers, booleans or text, none missing."""
+    return _of_one_length({name: _as_label_vector(name, values) for name, values in columns.items()})
+
+
+def as_scores(y_true: ArrayLike, **columns: ArrayLike) -> list[Shaped[np.ndarray, " examples"]]:
+    """Binary labels and, for each further column, real scores (higher means more likely 1), none of them NaN."""
+    vectors = {"y_true": _as_label_vector("y_true", y_true)}
+    for name, values in columns.items():
+        vectors[name] = _as_vector(name, values)
+        if vectors[name].dtype.kind not in "biuf":
+            raise ValueError(f"expected {name} to be numbers, got dtype {vectors[name].dtype}; pass the model's scores")
+        _refuse_missing(name, np.isnan(vectors[name]))
+    return _of_one_length(vectors)
+
+
+def check_binary(metric: str, **columns: Shaped[np.ndarray, " examples"]) -> None:
+    """Refuses labels other than 0 and 1 (booleans will do): 1 is the positive class."""
+    for name, values in columns.items():
+        if others := set(np.unique(values).tolist()) - {0, 1}:
+            raise ValueError(
+                f"expected {name} to hold only 0 and 1 for metric {metric!r} (1 is the positive class), got also "
+                f"{_some(others)}; pass y == positive_label, or take 'balanced_accuracy' or 'macro_f1' for many classes"
+            )
+
+
+def check_two_classes(metric: str, y_true: Shaped[np.ndarray, " examples"]) -> None:
+    """Refuses true labels of one class only, for which all metrics but accuracy are void."""
+    classes = np.unique(y_true)
+    if len(classes) < 2:
+        raise ValueError(
+            f"expected y_true to hold at least two classes for metric {metric!r}, got only {classes[0]!r}; "
+            "add examples of the other classes, or take 'accuracy'"
+        )
+
+
+def _as_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
+    vector = np.asarray(values)
+    if vector.ndim != 1:
+        raise ValueError(
+            f"expected {name} to be one value an example, got shape {vector.shape}; "
+            "pick one column, such as probabilities[:, 1], or the most likely class, probabilities.argmax(1)"
+        )
+    if not len(vector):
+        raise ValueError(f"expected {name} to hold at least one example, got none; check the filter that made it")
+    return vector
+
+
+def _as_label_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
+    vector = _as_vector(name, values)
+    if vector.dtype.kind == "O":  # how pandas hands over text
+        _refuse_missing(name, np.array([value is None or value != value for value in vector]))
+        vector = np.array(vector.tolist())
+    if vector.dtype.kind == "f":
+        _refuse_missing(name, np.isnan(vector))
+        if len(fractions := vector[vector != np.floor(vector)]):
+            raise ValueError(
+                f"expected {name} to hold class labels, got fractions such as {fractions[0]:.3g}; "
+                "compare scores with a threshold first (scores >= 0.5), or take metric 'auc', which wants scores"
+            )
+    elif vector.dtype.kind not in "biuU":
+        raise ValueError(f"expected {name} to hold whole numbers, booleans or text, got dtype {vector.dtype}")
+    return vector
+
+
+def _of_one_length(vectors: dict[str, np.ndarray]) -> list[np.ndarray]:
+    if len({len(vector) for vector in vectors.values()}) > 1:
+        got = ", ".join(f"{name} has {len(vector):,}" for name, vector in vectors.items())
+        raise ValueError(f"expected one value an example in each, got other lengths: {got}; align them by example")
+    if len({vector.dtype.kind == "U" for vector in vectors.values()}) > 1:
+        got = ", ".join(f"{name} is {vector.dtype}" for name, vector in vectors.items())
+        raise ValueError(f"expected labels all numbers or all text, got a mixture: {got}; encode them alike")
+    return list(vectors.values())
+
+
+def _refuse_missing(name: str, missing: np.ndarray) -> None:
+    if missing.any():
+        raise ValueError(
+            f"expected {name} without missing values, got {missing.sum():,} NaN or None (the first at index "
+            f"{missing.argmax()}); drop these examples from all columns, or find out why the model gave none"
+        )
+
+
+def _some(values: Iterable[object]) -> str:
+    listed = sorted(map(repr, values))
+    return ", ".join(listed[:3]) + (", …" if len(listed) > 3 else "")

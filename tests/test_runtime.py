@@ -1,0 +1,69 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from companion import runtime
+
+
+def test_auto_takes_what_is_there():
+    assert runtime.pick_device().type in {"cpu", "cuda", "mps"}
+    assert runtime.pick_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "tpu"])
+def test_a_device_that_is_none_is_refused(name):
+    with pytest.raises(ValueError, match=f"got '{name}'"):
+        runtime.pick_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_an_absent_device_is_refused_naming_those_present():
+    with pytest.raises(ValueError, match="of this machine.*cpu.*got 'cuda:0'"):
+        runtime.pick_device("cuda:0")
+
+
+def test_precision_says_why():
+    cpu = torch.device("cpu")
+    assert runtime.pick_precision("fp32", cpu).dtype is torch.float32
+    assert runtime.pick_precision("bf16", cpu).dtype is torch.bfloat16
+    auto = runtime.pick_precision("auto", cpu)
+    assert (auto.dtype is torch.bfloat16) == ("processor multiplies" in auto.why)
+    with pytest.raises(ValueError, match="got 'fp8'"):
+        runtime.pick_precision("fp8", cpu)
+
+
+def test_autocast_changes_matrix_products_in_bf16_only(device):
+    x = torch.ones(3, 5, device=device)
+    with runtime.pick_precision("fp32", device).autocast(device):
+        assert (x @ x.T).dtype is torch.float32
+    with runtime.pick_precision("bf16", device).autocast(device):
+        assert (x @ x.T).dtype is torch.bfloat16
+
+
+def test_one_seed_seeds_all_generators():
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(3).tolist()  # noqa: NPY002
+
+    runtime.seed_everything(7)
+    first = draw()
+    runtime.seed_everything(7)
+    assert draw() == first
+    runtime.seed_everything(8)
+    assert draw() != first
+
+
+def test_tier_comes_from_the_environment(monkeypatch):
+    monkeypatch.delenv("COMPANION_TIER", raising=False)
+    assert runtime.tier() == "cpu"
+    monkeypatch.setenv("COMPANION_TIER", "gpu")
+    assert runtime.tier() == "gpu"
+    monkeypatch.setenv("COMPANION_TIER", "big")
+    with pytest.raises(ValueError, match="'cpu' or 'gpu', got 'big'"):
+        runtime.tier()
+
+
+def test_cache_dir_is_made(cache):
+    assert runtime.cache_dir() == cache
+    assert cache.is_dir()
