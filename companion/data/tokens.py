@@ -92,6 +92,11 @@ def byte_lengths(tokenizer: Tokenizer) -> Int[np.ndarray, " vocab"]:
     return lengths
 
 
+def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
+    """Tokens as a model takes them: a batch of one sequence."""
+    return torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None].to(device)
+
+
 def save_tokens(tokens: Tokens, path: str | Path) -> Path:
     """Writes a token file (NumPy's ``.npy``); it appears whole or not at all."""
     path = Path(path)

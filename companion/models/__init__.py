@@ -2,5 +2,6 @@
 
 from companion.models.gpt import GPT, GPTConfig
 from companion.models.mlp import MLP, MLPConfig
+from companion.models.ngram import NGram
 
-__all__ = ["GPT", "MLP", "GPTConfig", "MLPConfig"]
+__all__ = ["GPT", "MLP", "GPTConfig", "MLPConfig", "NGram"]

@@ -128,7 +128,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    r"""Two layers with four times the width between them, :math:`W_2\,\mathrm{GELU}(W_1 x)`, for each position alone."""
+    r"""Two layers with four times the width between them, :math:`W_2\,\mathrm{GELU}(W_1 x)`, a position at a time."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
