@@ -121,6 +121,7 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     ]
     for name, default, text in whole:
         parser.add_argument(name, type=int, default=default, help=text)
+    parser.add_argument("--optimizer", default="muon", help="muon or adamw")
     parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate, a step's size")
     parser.add_argument("--precision", default="auto", help="fp32, bf16, or auto: bf16 where the hardware has it")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")

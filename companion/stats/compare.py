@@ -46,9 +46,9 @@ def compare_paired(
     """Compares two models on the same independent examples: the difference with a 95% interval, and a test.
 
     - ``accuracy``: McNemar's test, exact with mid-p (Fagerland, Lydersen and Laake 2013), which looks only at examples
-      where one model alone is right; the interval of Bonett and Price (2012). Simulated for 20 to 1,000 examples with 2
+      where one model alone is right; the interval of Bonett and Price (2012). Simulated for 20 to 1,000 examples with 4
       to 15% of them in dispute: level up to 0.051, coverage from 0.948 up, towards 1 where few are in dispute.
-    - ``auc``: DeLong's test (1988). Level 0.03 to 0.06 from 10 examples of each class on.
+    - ``auc``: DeLong's test (1988). Simulated level 0.025 to 0.065, from 10 examples of each class on.
     - other metrics: counts of the joint table (truth, a, b) are resampled for the interval, as in
       :func:`companion.stats.metric_ci` (with more than two classes by percentiles), and examples are given to the
       models by a coin for the test. For ``f1`` with 50 to 1,000 examples: level up to 0.058, also where equal F1 comes

@@ -47,8 +47,7 @@ def metric_ci(
     The methods, each chosen by simulating its coverage at 95%, with what the runner-up reached:
 
     - ``accuracy``, ``precision``, ``recall``, ``specificity`` are shares: Wilson's score interval. Over true values
-    from
-      0.5 to 0.99 its exact coverage for 100 examples is 0.95 on average and 0.92 at worst; the textbook's
+      from 0.5 to 0.99 its exact coverage for 100 examples is 0.95 on average and 0.92 at worst; the textbook's
       ``p ± 1.96 SE`` has 0.93 and 0.63.
     - ``f1``, ``balanced_accuracy``, ``macro_f1`` are functions of the confusion counts: the counts are resampled, never
       the rows. With two classes the tables come from Jeffreys' posterior: 0.93 to 0.97 from 50 to 1,000 examples, at
@@ -57,8 +56,7 @@ def metric_ci(
     - With more classes tables are multinomial and the bounds BCa: 0.93 to 0.97 with at least 30 examples of each class,
       but 0.88 to 0.90 where a small class shows no error. There, collect more examples of that class.
     - ``auc``: DeLong's variance on the logit scale: 0.93 to 0.97 with at least 20 examples of each class and an area up
-    to
-      0.95 (1,500 samples each), 0.90 to 0.98 beyond; untransformed 0.88 to 0.95, and 0.68 beyond.
+      to 0.92 (1,500 samples each), 0.90 to 0.98 beyond; untransformed 0.88 to 0.95, and from 0.68 beyond.
 
     Examples must be independent: where they come in clusters (patients, documents, users), all of these are too short;
     give :func:`companion.stats.bootstrap_ci` a row for each cluster.

@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
+from torch.optim import Optimizer
 
 from companion.models.weights import copy_weights, load_weights
+from companion.training.optimizers import restore_state, state_tensors
 
 _FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 
@@ -31,7 +34,13 @@ def newest(run: str | Path) -> Checkpoint | None:
 
 
 def save(
-    run: str | Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], *, keep: int
+    run: str | Path,
+    step: int,
+    model: nn.Module,
+    optimizers: Sequence[Optimizer],
+    state: dict[str, Any],
+    *,
+    keep: int,
 ) -> Checkpoint:
     """Writes the checkpoint of ``step`` and removes all but the ``keep`` newest.
 
@@ -39,7 +48,7 @@ def save(
         run: the run's folder; it is made where it is missing.
         step: steps taken.
         model: its parameters and buffers are written.
-        optimizer: of this model's parameters; its tensors are written under the parameters' names.
+        optimizers: of this model's parameters; their tensors are written under the parameters' names.
         state: what else is needed to go on; JSON.
         keep: how many checkpoints stay.
     """
@@ -50,7 +59,7 @@ def save(
     # Tied weights share memory, which safetensors refuses: named_parameters names each of them once.
     weights = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, part / _FILES[0])
-    save_file({**_optimizer_tensors(model, optimizer), "rng.cpu": torch.get_rng_state()}, part / _FILES[1])
+    save_file({**state_tensors(model, optimizers), "rng.cpu": torch.get_rng_state()}, part / _FILES[1])
     (part / _FILES[2]).write_text(json.dumps({"step": step, **state}))
     for name in _FILES:
         with (part / name).open("rb") as file:
@@ -63,7 +72,7 @@ def save(
     return Checkpoint(folder, step)
 
 
-def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     """Puts a checkpoint's weights, optimizer state and random state in place; returns the rest of its state.
 
     Raises:
@@ -79,20 +88,9 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
     copy_weights(model, load_weights(checkpoint.folder / _FILES[0]))
     tensors = load_weights(checkpoint.folder / _FILES[1])
     torch.set_rng_state(tensors.pop("rng.cpu"))
-    for name, parameter in model.named_parameters():
-        mine = {key.rpartition("/")[2]: tensors[key] for key in tensors if key.rpartition("/")[0] == name}
-        # AdamW keeps its step count on the CPU unless it is fused; all else lies where the parameter lies.
-        optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in mine.items()}
+    restore_state(model, optimizers, tensors)
     try:
         state: dict[str, Any] = json.loads((checkpoint.folder / _FILES[2]).read_text())
     except ValueError as error:
         raise ValueError(f"expected JSON in {checkpoint.folder / _FILES[2]}, got something else ({error})") from error
     return state
-
-
-def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{name}/{key}": value.detach().contiguous()
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state[parameter].items()
-    }

@@ -3,8 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from companion.runtime import PrecisionName
+
+OptimizerName = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,7 @@ class TrainConfig:
     Attributes:
         steps: optimizer steps.
         batch_size: items (sequences, images, rows) a step.
+        optimizer: ``adamw``, or ``muon``, which learns more a step and costs more a step (see ``make_optimizers``).
         lr: highest learning rate, reached after warm-up.
         min_lr_ratio: the last learning rate, as a fraction of ``lr``.
         warmup_steps: steps over which the learning rate rises linearly from 0.
@@ -34,6 +38,7 @@ class TrainConfig:
 
     steps: int
     batch_size: int
+    optimizer: OptimizerName = "adamw"
     lr: float = 1e-3
     min_lr_ratio: float = 0.1
     warmup_steps: int = 0
@@ -51,6 +56,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _at_least(self, 1, "steps", "batch_size", "keep_checkpoints")
         _at_least(self, 0, "warmup_steps", "eval_every", "checkpoint_every", "weight_decay", "seed")
+        if self.optimizer not in get_args(OptimizerName):
+            raise ValueError(f"expected optimizer to be 'adamw' or 'muon', got {self.optimizer!r}")
         if not (0 < self.lr < math.inf and self.grad_clip > 0):
             raise ValueError(f"expected lr and grad_clip above 0, got lr={self.lr} and grad_clip={self.grad_clip}")
         if not 0 <= self.min_lr_ratio <= 1:

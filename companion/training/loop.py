@@ -17,6 +17,7 @@ from companion.training import checkpoint
 from companion.training.config import TrainConfig, learning_rate
 from companion.training.history import History, Row
 from companion.training.interrupt import InterruptGuard
+from companion.training.optimizers import make_optimizers, step_all
 
 IGNORED = -100
 #: What may differ between a run and the one that goes on with it: none of these changes what is learnt.
@@ -34,7 +35,7 @@ class Batches(Protocol):
 
 
 def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
-    """Trains ``model`` in place with AdamW on ``model.loss(*batch)``.
+    """Trains ``model`` in place on ``model.loss(*batch)``.
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest checkpoint; on the CPU in float32 the result is
     the same to the bit as without the stop. Ctrl-C ends the step at hand, writes a checkpoint, and is then passed on.
@@ -53,9 +54,9 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
     device = runtime.pick_device(config.device)
     precision = runtime.pick_precision(config.precision, device)
     model.to(device)
-    optimizer = _adamw(model, config)
+    optimizers = make_optimizers(model, config)
     torch.manual_seed(config.seed)
-    history = _resume(model, optimizer, config)
+    history = _resume(model, optimizers, config)
     taken = len(history.rows)
     started = time.perf_counter() - history.seconds
     model.train()
@@ -64,7 +65,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
             lr = learning_rate(config, step)
             items = data.batch(step, config.batch_size, seed=config.seed)
             batch = [tensor.to(device, non_blocking=True) for tensor in items]
-            loss, norm = _step(model, optimizer, batch, lr, precision, config.grad_clip)
+            loss, norm = _step(model, optimizers, batch, lr, precision, config.grad_clip)
             row: Row = {"step": step + 1, "loss": loss, "lr": lr, "grad_norm": norm}
             last = step + 1 == config.steps
             if last or _falls_on(step + 1, config.eval_every):
@@ -76,7 +77,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
             due = last or guard.asked or _falls_on(step + 1, config.checkpoint_every)
             if config.checkpoint_dir is not None and due:
                 state = {"config": _comparable(config), "history": history.rows}
-                checkpoint.save(config.checkpoint_dir, step + 1, model, optimizer, state, keep=config.keep_checkpoints)
+                checkpoint.save(config.checkpoint_dir, step + 1, model, optimizers, state, keep=config.keep_checkpoints)
             if guard.asked:
                 raise KeyboardInterrupt(f"stopped after step {step + 1}")
     model.eval()
@@ -115,7 +116,7 @@ def _loss(model: nn.Module, batch: list[Tensor]) -> Tensor:
 
 def _step(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     batch: list[Tensor],
     lr: float,
     precision: runtime.Precision,
@@ -127,30 +128,17 @@ def _step(
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
     if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         raise ValueError(
             f"expected a finite loss and gradient, got loss {loss.item()} and gradient norm {norm.item()}: "
             f"the weights are those before this step; lower lr ({lr:g}), lengthen warm-up, or look at the batch"
         )
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    step_all(optimizers, lr)
     return loss.item(), norm.item()
 
 
 def _falls_on(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _adamw(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) that decays matrices but not biases and normalisations, in one fused kernel."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, betas=config.betas, fused=True)
 
 
 def _comparable(config: TrainConfig) -> dict[str, Any]:
@@ -162,11 +150,11 @@ def _comparable(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> History:
+def _resume(model: nn.Module, optimizers: list[torch.optim.Optimizer], config: TrainConfig) -> History:
     found = None if config.checkpoint_dir is None else checkpoint.newest(config.checkpoint_dir)
     if found is None:
         return History()
-    state = checkpoint.restore(found, model, optimizer)
+    state = checkpoint.restore(found, model, optimizers)
     mine = _comparable(config)
     differing = [f"{name}={state['config'].get(name)!r}" for name in mine if state["config"].get(name) != mine[name]]
     if differing:

@@ -29,6 +29,7 @@ def test_the_last_step_of_a_one_step_run_has_a_rate():
     [
         ({"steps": 0}, "steps of at least 1, got 0"),
         ({"batch_size": 0}, "batch_size of at least 1"),
+        ({"optimizer": "sgd"}, "'adamw' or 'muon', got 'sgd'"),
         ({"lr": 0.0}, "lr and grad_clip above 0, got lr=0.0"),
         ({"lr": math.nan}, "got lr=nan"),
         ({"min_lr_ratio": 2.0}, r"min_lr_ratio in \[0, 1\]"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from companion.data import TensorBatches, TokenBatches
 from companion.models import GPT, GPTConfig
@@ -72,6 +73,25 @@ def test_follows_adamw_step_by_step():
     torch.testing.assert_close(model.bias, reference.bias)
 
 
+def test_muon_moves_linear_layers_and_adamw_the_rest():
+    """Muon's step against its definition: momentum made orthogonal, by an exact singular value decomposition."""
+    torch.manual_seed(1)
+    linear = nn.Linear(7, 5)
+    before, bias_before = linear.weight.detach().clone(), linear.bias.detach().clone()
+    x, y = torch.randn(11, 7), torch.randn(11, 5)
+    linear.loss = lambda a, b: F.mse_loss(linear(a), b)
+    gradient = torch.autograd.grad(linear.loss(x, y), linear.weight)[0]
+    fit(linear, TensorBatches((x, y)), config(steps=1, batch_size=11, optimizer="muon", lr=0.1, weight_decay=0.0))
+    u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+    moved = (before - linear.weight.detach()) / (0.1 * 0.2 * 7**0.5)
+    singular = torch.linalg.svdvals(moved)
+    assert singular.min() > 0.6  # five Newton-Schulz steps bring singular values near 1, not to it
+    assert singular.max() < 1.3
+    assert ((moved * (u @ v)).sum() / moved.norm() / (u @ v).norm()) > 0.97
+    moved_bias = (bias_before - linear.bias.detach()) / 0.1  # AdamW's first step is the learning rate times the sign
+    torch.testing.assert_close(moved_bias.abs(), torch.ones(5), atol=1e-4, rtol=0)
+
+
 def test_learns():
     history = fit(Line(), line_data(), config(steps=400, lr=0.1, weight_decay=0.0, eval_every=100))
     assert history.frame["loss"].iloc[0] > 10
@@ -89,11 +109,11 @@ def test_validation_weighs_each_target_once():
     assert validate(model, TokenBatches(data.train, block_size=11), 2) is None
 
 
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.25}])
+@pytest.mark.parametrize(("options", "optimizer"), [({}, "adamw"), ({"dropout": 0.25}, "adamw"), ({}, "muon")])
 @pytest.mark.parametrize("stop_after", [1, 10, 22])
-def test_a_resumed_run_has_the_bits_of_the_run_never_stopped(tmp_path, options, stop_after):
-    whole = tiny_gpt(**options)
-    expected = fit(whole, token_data(), config(checkpoint_dir=tmp_path / "whole", warmup_steps=2, eval_every=5))
+def test_a_resumed_run_has_the_bits_of_the_run_never_stopped(tmp_path, options, optimizer, stop_after):
+    whole, common = tiny_gpt(**options), {"warmup_steps": 2, "eval_every": 5, "optimizer": optimizer}
+    expected = fit(whole, token_data(), config(checkpoint_dir=tmp_path / "whole", **common))
 
     class Stops(TokenBatches):
         def batch(self, step, batch_size, *, seed):
@@ -101,7 +121,7 @@ def test_a_resumed_run_has_the_bits_of_the_run_never_stopped(tmp_path, options, 
                 raise OSError("the power went")
             return super().batch(step, batch_size, seed=seed)
 
-    halves = config(checkpoint_dir=tmp_path / "halves", checkpoint_every=1, warmup_steps=2, eval_every=5)
+    halves = config(checkpoint_dir=tmp_path / "halves", checkpoint_every=1, **common)
     data = token_data()
     with pytest.raises(OSError, match="power"):
         fit(tiny_gpt(**options), Stops(data.train, data.validation_tokens, block_size=11), halves)
