@@ -85,19 +85,17 @@ class KVCache:
     """
 
     def __init__(self, config: GPTConfig, batch: int, like: Tensor) -> None:
-        shape = (config.n_layer, batch, config.n_head, config.block_size, config.n_embd // config.n_head)
-        self.keys = torch.empty(shape, dtype=like.dtype, device=like.device)
-        self.values = torch.empty(shape, dtype=like.dtype, device=like.device)
+        shape = (2, batch, config.n_head, config.block_size, config.n_embd // config.n_head)
+        self.layers = [torch.empty(shape, dtype=like.dtype, device=like.device) for _ in range(config.n_layer)]
         self.length = 0
 
     def extend(
-        self, layer: int, keys: Float[Tensor, "batch head new dim"], values: Float[Tensor, "batch head new dim"]
-    ) -> tuple[Float[Tensor, "batch head time dim"], Float[Tensor, "batch head time dim"]]:
+        self, layer: int, new: Float[Tensor, "2 batch head new dim"]
+    ) -> Float[Tensor, "2 batch head time dim"]:
         """Stores a layer's new keys and values; returns all of that layer's. ``length`` moves once a forward pass."""
-        end = self.length + keys.shape[2]
-        self.keys[layer, :, :, self.length : end] = keys
-        self.values[layer, :, :, self.length : end] = values
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        count = new.shape[3]
+        self.layers[layer].narrow(3, self.length, count).copy_(new)
+        return self.layers[layer].narrow(3, 0, self.length + count)
 
 
 class CausalSelfAttention(nn.Module):
@@ -117,9 +115,9 @@ class CausalSelfAttention(nn.Module):
     ) -> Float[Tensor, "batch time width"]:
         """Mixes positions; with a cache, ``x`` holds the new positions only."""
         batch, time, width = x.shape
-        q, k, v = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
-        if cache is not None:
-            k, v = cache.extend(layer, k, v)
+        qkv = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
+        q, kv = qkv[0], qkv[1:]
+        k, v = kv if cache is None else cache.extend(layer, kv)
         # One new position sees everything: no mask. Several are only ever asked for on an empty cache: the causal one.
         y = F.scaled_dot_product_attention(
             q, k, v, dropout_p=self.dropout if self.training else 0.0, is_causal=time > 1
@@ -149,7 +147,7 @@ class Block(nn.Module):
         self.attn = CausalSelfAttention(config)
         self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
         self.mlp = FeedForward(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(
         self, x: Float[Tensor, "batch time width"], cache: KVCache | None, layer: int
@@ -171,7 +169,7 @@ class GPT(nn.Module):
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, bias=config.bias)
         self.apply(self._init_weights)

@@ -1,0 +1,1 @@
+"""Programs that measure against named peers; ``results`` holds what they printed."""

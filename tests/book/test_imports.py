@@ -1,0 +1,63 @@
+"""Imports within companion point one way: a package uses only packages of a lower level, never its peers."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "companion"
+LEVELS = {
+    **dict.fromkeys(["runtime", "plotting"], 0),
+    **dict.fromkeys(["models", "data", "stats", "economics"], 1),
+    "training": 2,
+    **dict.fromkeys(["compress", "trust", "cases"], 3),
+    **dict.fromkeys(["cli", "__main__"], 4),
+}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def part_of(path: Path) -> str:
+    """The package or module directly below companion that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_parts(source: str, file_package: tuple[str, ...]) -> set[str]:
+    """The parts of companion that a module imports; `file_package` resolves relative imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(file_package[: len(file_package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("companion.")}
+
+
+def complaints(part: str, imported: set[str]) -> list[str]:
+    """What is wrong with a part that imports these parts."""
+    if part not in LEVELS:
+        return [f"companion.{part} has no level; give it one in LEVELS"]
+    known = {name for name in imported if name in LEVELS and name != part}
+    return [f"companion.{part} imports companion.{name}" for name in sorted(known) if LEVELS[name] >= LEVELS[part]]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    imported = imported_parts(path.read_text(encoding="utf-8"), path.relative_to(PACKAGE.parent).parent.parts)
+    assert complaints(part_of(path), imported) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("stats", "from companion.models import GPT"),
+        ("models", "import companion.training.loop"),
+        ("data", "from companion import training"),
+        ("data", "from ..training import fit"),
+        ("models", "def f():\n    from companion.data import docstrings"),
+        ("novelty", ""),
+    ],
+)
+def test_a_wrong_import_is_refused(part: str, source: str) -> None:
+    assert complaints(part, imported_parts(source, ("companion", part)))

@@ -1,0 +1,211 @@
+"""Paired comparisons: against statsmodels and published numbers, their level under the null, bad input."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
+from statsmodels.stats.contingency_tables import mcnemar
+
+from companion.stats import compare_paired
+from companion.stats.counts import Table
+from companion.stats.metrics import METRICS
+
+
+def two_models(n=401, *, errors=(0.1, 0.18), classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, n)
+    wrong = (truth + rng.integers(1, classes, n)) % classes
+    hard = rng.random(n)  # shared, so that the models err together
+    return truth, *(np.where((hard + rng.random(n)) / 2 < error, wrong, truth) for error in errors)
+
+
+def from_table(both, only_a, only_b, neither):
+    """Columns in which model a and model b are right as often as the table says."""
+    truth = np.zeros(both + only_a + only_b + neither, dtype=int)
+    a = np.repeat([0, 0, 1, 1], [both, only_a, only_b, neither])
+    b = np.repeat([0, 1, 0, 1], [both, only_a, only_b, neither])
+    return truth, a, b
+
+
+def test_mid_p_equals_the_published_value():
+    # Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91, airway hyper-responsiveness before and
+    # after transplantation (Bentur et al. 2009): 1 and 7 discordant pairs of 21, mid-p 0.039 (exact conditional 0.070).
+    result = compare_paired(*from_table(1, 1, 7, 12))
+    assert result.p_value == pytest.approx(0.0390625)
+    assert result.difference.estimate == pytest.approx(-6 / 21)
+
+
+def test_the_interval_of_accuracy_equals_the_published_one():
+    # R package statpsych 1.x: ci.prop.ps(.05, 12, 4, 26, 6) gives 0.2548067 to 0.6251933
+    difference = compare_paired(*from_table(12, 26, 4, 6)).difference
+    np.testing.assert_allclose([difference.low, difference.high], [0.2548067, 0.6251933], atol=5e-8)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (5, 5), (3, 11), (17, 2)])
+def test_mid_p_is_the_exact_p_less_half_of_what_ties(only_a, only_b):
+    exact = mcnemar([[19, only_a], [only_b, 7]], exact=True).pvalue
+    tie = stats.binom.pmf(only_a, only_a + only_b, 0.5)
+    expected = 1.0 if only_a == only_b else exact - tie  # one-sided mid-p, doubled
+    assert compare_paired(*from_table(19, only_a, only_b, 7)).p_value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_swapping_the_models_mirrors_the_comparison(metric):
+    truth, a, b = two_models()
+    forth = compare_paired(truth, a, b, metric=metric, seed=0)
+    back = compare_paired(truth, b, a, metric=metric, seed=0)
+    assert forth.difference.low < forth.difference.estimate < forth.difference.high
+    assert forth.p_value == pytest.approx(back.p_value, abs=0.01)
+    mirrored = [-back.difference.estimate, -back.difference.high, -back.difference.low]
+    ours = [forth.difference.estimate, forth.difference.low, forth.difference.high]
+    np.testing.assert_allclose(ours, mirrored, atol=0.003)
+
+
+SKLEARN = {
+    "precision": precision_score,
+    "recall": recall_score,
+    "f1": f1_score,
+    "balanced_accuracy": balanced_accuracy_score,
+    "macro_f1": lambda y, p: f1_score(y, p, average="macro"),
+}
+
+
+@pytest.mark.parametrize(("metric", "classes"), [(m, 2) for m in SKLEARN] + [("balanced_accuracy", 5), ("macro_f1", 5)])
+def test_the_difference_is_that_of_scikit_learns_values(metric, classes):
+    truth, a, b = two_models(classes=classes)
+    expected = SKLEARN[metric](truth, a) - SKLEARN[metric](truth, b)
+    result = compare_paired(truth, a, b, metric=metric, seed=0)
+    assert result.difference.estimate == pytest.approx(expected, abs=1e-12)
+
+
+def test_swaps_of_counts_equal_swaps_of_rows():
+    truth, a, b = two_models(149, errors=(0.2, 0.28))
+    rng = np.random.default_rng(1)
+
+    def difference(x, y):
+        return abs(2 * (truth & x).sum() / (truth + x).sum() - 2 * (truth & y).sum() / (truth + y).sum())
+
+    as_large = 0
+    for _ in range(999):
+        swap = rng.random(149) < 0.5
+        as_large += difference(np.where(swap, b, a), np.where(swap, a, b)) >= difference(a, b) - 1e-12
+    expected = (1 + as_large) / 1000
+    assert compare_paired(truth, a, b, metric="f1", seed=0).p_value == pytest.approx(expected, abs=0.05)
+
+
+def test_the_interval_of_f1_equals_a_paired_bootstrap_of_rows():
+    truth, a, b = two_models(1_999)
+    ours = compare_paired(truth, a, b, metric="f1", seed=0).difference
+
+    def difference(t, a, b, axis):
+        def f1(p):
+            return 2 * (t * p).sum(axis) / (t + p).sum(axis)
+
+        return f1(a) - f1(b)
+
+    theirs = stats.bootstrap(
+        (truth, a, b), difference, paired=True, n_resamples=1_999, method="percentile", rng=np.random.default_rng(2)
+    ).confidence_interval
+    np.testing.assert_allclose([ours.low, ours.high], theirs, atol=0.08 * (ours.high - ours.low))
+
+
+def test_pairing_narrows_the_interval_of_the_area():
+    rng = np.random.default_rng(3)
+    truth = np.repeat([1, 0], [83, 97])
+    shared = rng.normal(size=180) + truth
+    a, b = (shared + 0.3 * rng.normal(size=180) for _ in range(2))
+    result = compare_paired(truth, a, b, metric="auc")
+    paired = stats.bootstrap(
+        (np.arange(83), np.arange(83, 180)),
+        lambda i, j: auc(a[i], a[j]) - auc(b[i], b[j]),
+        n_resamples=1_999, method="percentile", vectorized=False, rng=np.random.default_rng(4),
+    ).confidence_interval  # fmt: skip
+    width = result.difference.high - result.difference.low
+    np.testing.assert_allclose([result.difference.low, result.difference.high], paired, atol=0.1 * width)
+
+
+def auc(positive, negative):
+    return (np.sign(np.subtract.outer(positive, negative)) + 1).mean() / 2
+
+
+def null_level(metric, sample, n_samples, seed):
+    rng = np.random.default_rng(seed)
+    results = [compare_paired(*sample(rng), metric=metric, seed=k) for k in range(n_samples)]
+    rejected = np.mean([result.p_value <= 0.05 for result in results])
+    covered = np.mean([result.difference.low <= 0 <= result.difference.high for result in results])
+    return rejected, covered
+
+
+def equal_models(rng, n=300):
+    truth = rng.random(n) < 0.3
+    hard = rng.random(n) < 0.3
+    return truth, *(truth ^ (rng.random(n) < np.where(hard, 0.3, 0.1)) for _ in range(2))
+
+
+@pytest.mark.parametrize(("metric", "n_samples"), [("accuracy", 1_000), ("f1", 300)])
+def test_level_and_coverage_under_the_null(metric, n_samples, monkeypatch):
+    monkeypatch.setattr("companion.stats.compare.N_RESAMPLES", 499)
+    rejected, covered = null_level(metric, equal_models, n_samples, seed=40)
+    assert 0.02 <= rejected <= 0.07
+    assert 0.93 <= covered <= 0.98
+
+
+def test_level_and_coverage_of_delong_under_the_null():
+    def sample(rng):
+        truth = np.repeat([1, 0], [60, 90])
+        shared = rng.normal(size=150) + 1.5 * truth
+        return truth, *(shared + 0.7 * rng.normal(size=150) for _ in range(2))
+
+    rejected, covered = null_level("auc", sample, 600, seed=41)
+    assert 0.03 <= rejected <= 0.07
+    assert covered == pytest.approx(1 - rejected)
+
+
+def test_a_real_difference_is_found():
+    truth, a, b = two_models(2_003, errors=(0.1, 0.25))
+    for metric in METRICS:
+        result = compare_paired(truth, a, b, metric=metric, seed=0)
+        assert result.p_value < 0.001
+        assert result.difference.low > 0
+
+
+def test_a_comparison_prints_as_one_sentence():
+    text = str(compare_paired(*from_table(12, 26, 4, 6)))
+    assert text == (
+        "The difference, a minus b, is 0.46, with a 95% confidence interval from 0.25 to 0.63 (Bonett-Price, paired); "
+        "p < 0.0001 (McNemar, exact mid-p)."
+    )
+
+
+def test_equal_predictions_differ_by_nothing_known_only_roughly():
+    truth, a, _ = two_models()
+    for metric in ("accuracy", "f1"):
+        result = compare_paired(truth, a, a, metric=metric, seed=0)
+        assert result.p_value == 1
+        assert result.difference.low < 0 == result.difference.estimate < result.difference.high
+
+
+def test_the_table_counts_only_cells_that_occur_where_there_are_many_classes():
+    truth, a, b = two_models(classes=97)
+    table = Table.of(truth, a, b)
+    assert table.counts.sum() == 401
+    assert len(table.counts) <= 401
+
+
+BAD = [
+    (([0, 1], [0, 1], [0]), {}, r"y_true has 2, pred_a has 2, pred_b has 1"),
+    (([0, 1], [0.1, 0.2], [0.1, np.nan]), {"metric": "auc"}, r"pred_b without missing values"),
+    (([0, 0], [0, 1], [1, 0]), {"metric": "f1"}, r"at least two classes for metric 'f1'"),
+    (([0, 1], [0, 1], [0, 3]), {"metric": "f1"}, r"pred_b to hold only 0 and 1 .*got also 3"),
+    (([0, 1], [0, 1], [0, 0]), {"metric": "precision"}, r"pred_b to hold a 1 for metric 'precision'"),
+    (([], [], []), {}, r"at least one example"),
+    (([0, 1], [0, 1], [0, 1]), {"metric": "kappa"}, r"metric to be one of accuracy"),
+    (([0, 0, 1, 1], [1, 2, 3, 4], [2, 4, 6, 8]), {"metric": "auc"}, r"the same for all \(areas 1 and 1\)"),
+    (([0, 1, 2], [0, 1, 2], [0, 1, 2]), {"metric": "macro_f1"}, r"varies between resamples, got 0 in all 9,999"),
+]
+
+
+@pytest.mark.parametrize(("columns", "options", "message"), BAD)
+def test_refuses(columns, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare_paired(*columns, **options)
