@@ -89,9 +89,7 @@ class KVCache:
         self.layers = [torch.empty(shape, dtype=like.dtype, device=like.device) for _ in range(config.n_layer)]
         self.length = 0
 
-    def extend(
-        self, layer: int, new: Float[Tensor, "2 batch head new dim"]
-    ) -> Float[Tensor, "2 batch head time dim"]:
+    def extend(self, layer: int, new: Float[Tensor, "2 batch head new dim"]) -> Float[Tensor, "2 batch head time dim"]:
         """Stores a layer's new keys and values; returns all of that layer's. ``length`` moves once a forward pass."""
         count = new.shape[3]
         self.layers[layer].narrow(3, self.length, count).copy_(new)
