@@ -22,7 +22,13 @@ from companion import runtime
 from companion.models import GPT, GPTConfig
 
 CONFIG = GPTConfig(vocab_size=4_096, block_size=256, n_layer=6, n_head=6, n_embd=384, bias=True)
-BATCH, PROMPT, NEW = 8, 16, 128
+#: Generation is measured at the size of the book's chapter, at the size above, and at GPT-2's.
+GENERATION = (
+    GPTConfig(vocab_size=288, block_size=64, n_layer=2, n_head=3, n_embd=96, bias=True),
+    CONFIG,
+    GPTConfig(bias=True),
+)
+BATCH, PROMPT, NEW = 8, 16, 48
 OURS = "companion"
 
 
@@ -41,14 +47,14 @@ class Timed:
         self.seconds.append(time.perf_counter() - started)
 
 
-def contestants(device: torch.device) -> dict[str, nn.Module]:
+def contestants(config: GPTConfig, device: torch.device) -> dict[str, nn.Module]:
     """The three models, of the same sizes."""
     hugging_face = transformers.GPT2Config(
-        vocab_size=CONFIG.vocab_size,
-        n_positions=CONFIG.block_size,
-        n_embd=CONFIG.n_embd,
-        n_layer=CONFIG.n_layer,
-        n_head=CONFIG.n_head,
+        vocab_size=config.vocab_size,
+        n_positions=config.block_size,
+        n_embd=config.n_embd,
+        n_layer=config.n_layer,
+        n_head=config.n_head,
         attn_pdrop=0.0,
         embd_pdrop=0.0,
         resid_pdrop=0.0,
@@ -56,19 +62,19 @@ def contestants(device: torch.device) -> dict[str, nn.Module]:
         eos_token_id=None,  # it may not stop early
     )
     x_decoder = Decoder(
-        dim=CONFIG.n_embd,
-        depth=CONFIG.n_layer,
-        heads=CONFIG.n_head,
-        attn_dim_head=CONFIG.n_embd // CONFIG.n_head,
+        dim=config.n_embd,
+        depth=config.n_layer,
+        heads=config.n_head,
+        attn_dim_head=config.n_embd // config.n_head,
         attn_flash=True,
     )
     x_model = TransformerWrapper(
-        num_tokens=CONFIG.vocab_size,
-        max_seq_len=CONFIG.block_size + 1,  # its loss passes the last token through the model too
+        num_tokens=config.vocab_size,
+        max_seq_len=config.block_size + 1,  # its loss passes the last token through the model too
         attn_layers=x_decoder,
         tie_embedding=True,
     )
-    models = {OURS: GPT(CONFIG), "transformers": transformers.GPT2LMHeadModel(hugging_face)}
+    models = {OURS: GPT(config), "transformers": transformers.GPT2LMHeadModel(hugging_face)}
     models["x-transformers"] = AutoregressiveWrapper(x_model)
     return {name: model.to(device) for name, model in models.items()}
 
@@ -104,9 +110,9 @@ def training(models: dict[str, nn.Module], precision: runtime.Precision, device:
     return timed
 
 
-def generation(models: dict[str, nn.Module], device: torch.device) -> list[Timed]:
+def generation(models: dict[str, nn.Module], vocab_size: int, device: torch.device) -> list[Timed]:
     """One sequence of ``NEW`` tokens a round, greedy, with the cache that each model has."""
-    prompt = torch.randint(CONFIG.vocab_size, (1, PROMPT), device=device)
+    prompt = torch.randint(vocab_size, (1, PROMPT), device=device)
     work = {
         OURS: lambda m: m.generate(prompt, NEW, temperature=0),
         "transformers": lambda m: m.generate(
@@ -129,10 +135,24 @@ def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
     return 2 * n**3 / min(timed.seconds)
 
 
+def read_rate(device: torch.device) -> float:
+    """How fast this machine reads float32 numbers, in bytes a second (best of 10 sums of 2**27 bytes)."""
+    numbers = torch.ones(2**25, device=device)
+    timed = Timed("sum", numbers.sum)
+    for _ in range(10):
+        timed.round(device)
+    return 2**27 / min(timed.seconds)
+
+
 def flops_per_token() -> int:
     """Training operations a token: 6 a matrix parameter, and 6 · n_layer · time · width for causal attention."""
     matrices = 12 * CONFIG.n_layer * CONFIG.n_embd**2 + CONFIG.vocab_size * CONFIG.n_embd
     return 6 * matrices + 6 * CONFIG.n_layer * CONFIG.block_size * CONFIG.n_embd
+
+
+def sizes(models: dict[str, nn.Module]) -> str:
+    """How many parameters each contestant has."""
+    return ", ".join(f"{name} {sum(p.numel() for p in m.parameters()) / 1e6:.2f}M" for name, m in models.items())
 
 
 def table(timed: list[Timed], n_tokens: int, peak: float | None) -> list[str]:
@@ -168,14 +188,13 @@ def main() -> None:
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     device = runtime.pick_device(options.device)
-    models = contestants(device)
-    sizes = ", ".join(f"{name} {sum(p.numel() for p in m.parameters()) / 1e6:.2f}M" for name, m in models.items())
+    models = contestants(CONFIG, device)
     lines = [
         "# GPT: training and generation beside transformers and x-transformers\n",
         report.header(f"python -m benchmarks.gpt --rounds {options.rounds} --device {options.device}"),
         f"- peers: transformers {version('transformers')}, x-transformers {version('x-transformers')}",
         f"- device: {device}, {torch.get_num_threads()} threads; {options.rounds} rounds, interleaved; medians",
-        f"- {CONFIG}; parameters: {sizes}",
+        f"- {CONFIG}; parameters: {sizes(models)}",
     ]
     for name in ("fp32", "bf16"):
         precision = runtime.pick_precision(name, device)
@@ -184,9 +203,13 @@ def main() -> None:
         lines.append(f"\n## Training, {name}, {BATCH} sequences of {CONFIG.block_size} tokens\n")
         lines.append(f"The matrix product reaches {peak / 1e9:,.0f} GFLOP/s in {name} here.\n")
         lines += table(timed, BATCH * CONFIG.block_size, peak)
-    timed = run(generation(models, device), options.rounds, device)
     lines.append(f"\n## Generation, fp32, one sequence, {PROMPT} tokens of prompt and {NEW} new ones, greedy\n")
-    lines += table(timed, NEW, None)
+    lines.append(f"Each token reads every weight once; this machine reads {read_rate(device) / 1e9:.0f} GB/s.")
+    for config in GENERATION:
+        models = contestants(config, device)
+        floor = 4 * sum(p.numel() for p in models[OURS].parameters()) / read_rate(device)
+        lines.append(f"\n{sizes(models)} parameters; reading the weights alone takes {floor * 1e3:.2f} ms a token:\n")
+        lines += table(run(generation(models, config.vocab_size, device), options.rounds, device), NEW, None)
     report.write(f"gpt-{device.type}.md", "\n".join(lines))
 
 
