@@ -72,12 +72,12 @@ def save(
     return Checkpoint(folder, step)
 
 
-def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
-    """Puts a checkpoint's weights, optimizer state and random state in place; returns the rest of its state.
+def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What :func:`save` was given as ``state``, and the step.
 
     Raises:
         FileNotFoundError: naming the files that the folder lacks.
-        ValueError: where a file is damaged, is a pickle, or belongs to another model.
+        ValueError: where the state is no JSON.
     """
     missing = [name for name in _FILES if not (checkpoint.folder / name).is_file()]
     if missing:
@@ -85,12 +85,20 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optim
             f"expected {', '.join(_FILES)} in {checkpoint.folder}, got no {', '.join(missing)}: "
             f"remove this folder to go on from the checkpoint before"
         )
-    copy_weights(model, load_weights(checkpoint.folder / _FILES[0]))
-    tensors = load_weights(checkpoint.folder / _FILES[1])
-    torch.set_rng_state(tensors.pop("rng.cpu"))
-    restore_state(model, optimizers, tensors)
     try:
         state: dict[str, Any] = json.loads((checkpoint.folder / _FILES[2]).read_text())
     except ValueError as error:
         raise ValueError(f"expected JSON in {checkpoint.folder / _FILES[2]}, got something else ({error})") from error
     return state
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    """Puts a checkpoint's weights, optimizer state and random state in place.
+
+    Raises:
+        ValueError: where a file is damaged, is a pickle, or belongs to another model.
+    """
+    copy_weights(model, load_weights(checkpoint.folder / _FILES[0]))
+    tensors = load_weights(checkpoint.folder / _FILES[1])
+    torch.set_rng_state(tensors.pop("rng.cpu"))
+    restore_state(model, optimizers, tensors)

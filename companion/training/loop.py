@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from companion import runtime
+from companion.models.gpt import IGNORED
 from companion.training import checkpoint
 from companion.training.config import TrainConfig, learning_rate
 from companion.training.history import History, Row
 from companion.training.interrupt import InterruptGuard
 from companion.training.optimizers import make_optimizers, step_all
 
-IGNORED = -100
 #: What may differ between a run and the one that goes on with it: none of these changes what is learnt.
 _FREE = {"checkpoint_dir", "checkpoint_every", "keep_checkpoints", "eval_every", "device"}
 
@@ -154,7 +154,7 @@ def _resume(model: nn.Module, optimizers: list[torch.optim.Optimizer], config: T
     found = None if config.checkpoint_dir is None else checkpoint.newest(config.checkpoint_dir)
     if found is None:
         return History()
-    state = checkpoint.restore(found, model, optimizers)
+    state = checkpoint.read_state(found)
     mine = _comparable(config)
     differing = [f"{name}={state['config'].get(name)!r}" for name in mine if state["config"].get(name) != mine[name]]
     if differing:
@@ -162,6 +162,7 @@ def _resume(model: nn.Module, optimizers: list[torch.optim.Optimizer], config: T
             f"expected to go on with the run in {config.checkpoint_dir}, which has {', '.join(differing)}, "
             f"got another configuration: use the same one, or another checkpoint_dir"
         )
+    checkpoint.restore(found, model, optimizers)  # last, so that a refused run leaves the model as it was
     return History(state["history"])
 
 

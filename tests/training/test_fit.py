@@ -188,7 +188,8 @@ def test_a_pickle_in_a_checkpoint_is_refused(tmp_path):
 def test_another_configuration_or_model_is_refused(tmp_path):
     fit(Line(), line_data(), config(checkpoint_dir=tmp_path))
     with pytest.raises(ValueError, match=r"which has lr=0.01, got another configuration"):
-        fit(Line(), line_data(), config(checkpoint_dir=tmp_path, lr=0.5))
+        fit(untouched := Line(), line_data(), config(checkpoint_dir=tmp_path, lr=0.5))
+    assert same_bits(untouched, Line())
     with pytest.raises(ValueError, match="expected the weights of GPT, got missing"):
         fit(tiny_gpt(), token_data(), config(checkpoint_dir=tmp_path))
 
