@@ -19,20 +19,19 @@ Axes: batch; time (position in the sequence); width (``n_embd``); head (``n_head
 """
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.models.gpt2_folder import read_sizes, read_weights, write_folder
 from companion.models.sampling import sample
-from companion.models.weights import copy_weights, load_weights
+from companion.models.weights import copy_weights
 
 IGNORED = -100
 
@@ -292,83 +291,16 @@ class GPT(nn.Module):
             FileNotFoundError: where one of the two files is missing.
             ValueError: where the config asks for what this model does not have, or the weights do not fit it.
         """
-        config = _read_config(Path(folder) / "config.json")
-        weights = {
-            name.removeprefix("transformer."): tensor
-            for name, tensor in load_weights(Path(folder) / "model.safetensors").items()
-            # Buffers of old files (the causal mask), and the output weights, which are the embeddings again.
-            if not name.endswith((".attn.bias", ".attn.masked_bias")) and name != "lm_head.weight"
-        }
-        model = cls(config)
-        copy_weights(model, {name: _transposed(name, tensor) for name, tensor in weights.items()})
+        model = cls(GPTConfig(**read_sizes(Path(folder) / "config.json")))
+        copy_weights(model, read_weights(Path(folder) / "model.safetensors"))
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes the folder that :meth:`from_pretrained` reads; with ``bias=True`` transformers' GPT-2 reads it too."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {
-            f"transformer.{name}": _transposed(name, parameter.detach().cpu()).contiguous()
-            for name, parameter in self.named_parameters()
-        }
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        (folder / "config.json").write_text(json.dumps(_hugging_face_config(self.config), indent=2) + "\n")
+        weights = {name: parameter.detach().cpu() for name, parameter in self.named_parameters()}
+        write_folder(Path(folder), dataclasses.asdict(self.config), weights)
 
 
 def _skip_value_checks(tokens: Tensor) -> bool:
     """True where looking at values would break a compiled graph or wait for a GPU."""
     return torch.compiler.is_compiling() or tokens.device.type != "cpu"
-
-
-def _transposed(name: str, tensor: Tensor) -> Tensor:
-    """GPT-2's linear layers inside blocks are stored [in, out], torch's are [out, in]."""
-    return tensor.T if name.startswith("h.") and tensor.ndim == 2 else tensor
-
-
-#: What transformers' GPT2Config may say that this model does not have, and the value that it does have.
-_FIXED = {
-    "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "tie_word_embeddings": True,
-    "add_cross_attention": False,
-}
-
-
-def _hugging_face_config(config: GPTConfig) -> dict[str, Any]:
-    sizes = dataclasses.asdict(config)
-    dropout = sizes.pop("dropout")
-    return {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        "n_positions": sizes.pop("block_size"),
-        **sizes,
-        **{f"{place}_pdrop": dropout for place in ("attn", "embd", "resid")},
-        **_FIXED,
-    }
-
-
-def _read_config(path: Path) -> GPTConfig:
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a model's config in {path}, got no such file")
-    try:
-        raw = json.loads(path.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise ValueError(f"expected JSON in {path}, got something else ({error})") from error
-    if raw.get("model_type") != "gpt2":
-        raise ValueError(f"expected model_type 'gpt2' in {path}, got {raw.get('model_type')!r}")
-    for name, value in _FIXED.items():
-        if raw.get(name, value) != value:
-            raise ValueError(f"expected {name}={value!r} in {path}, got {raw[name]!r}, which this model does not have")
-    if raw.get("n_inner") not in (None, 4 * raw["n_embd"]):
-        raise ValueError(f"expected n_inner = 4 * n_embd = {4 * raw['n_embd']} in {path}, got {raw['n_inner']}")
-    return GPTConfig(
-        vocab_size=raw["vocab_size"],
-        block_size=raw["n_positions"],
-        n_layer=raw["n_layer"],
-        n_head=raw["n_head"],
-        n_embd=raw["n_embd"],
-        dropout=raw.get("resid_pdrop", 0.0),
-        bias=raw.get("bias", True),
-    )

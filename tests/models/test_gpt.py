@@ -234,6 +234,17 @@ def test_damaged_weights_are_refused(model, tmp_path):
         GPT.from_pretrained(tmp_path)
 
 
+def test_a_config_that_lacks_a_size_is_refused(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    for text, message in (
+        ('{"model_type": "gpt2", "n_head": 5}', "got no vocab_size, n_positions"),
+        ("[]", "got \\[\\]"),
+    ):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            GPT.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("model_type", "llama"), ("activation_function", "relu"), ("n_inner", 7), ("tie_word_embeddings", False)],
