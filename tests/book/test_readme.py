@@ -41,6 +41,8 @@ def problem(command: str) -> str:
             return missing(arguments(rest))
         case ["python", "-m", "companion", *rest]:
             return fails(sys.executable, "-m", "companion", *arguments(rest), "--help")
+        case ["python", "-m", module] if module.startswith("benchmarks."):
+            return missing([f"{module.replace('.', '/')}.py"])  # the extra that it needs may not be installed
         case ["python", "-m", "venv", ".venv"] | ["source", ".venv/bin/activate"]:
             return ""
         case ["make", *rest]:
@@ -96,6 +98,7 @@ def test_a_command_exists(document: str, command: str) -> None:
         "pytest --nbval nonsense",
         "conda env create -f nonsense.yml",
         "python -m companion nonsense",
+        "python -m benchmarks.nonsense",
         "rm -rf book",
     ],
 )
