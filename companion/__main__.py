@@ -71,7 +71,7 @@ def _generate(options: argparse.Namespace) -> None:
     model, tokenizer = GPT.from_pretrained(folder), data.load_tokenizer(folder / "tokenizer.json")
     model.to(runtime.pick_device(options.device))
     prompt = np.concatenate([[0], data.encode(tokenizer, [options.prompt])[:-1]]) if options.prompt else np.zeros(1)
-    tokens = data.as_batch(prompt[-model.config.block_size :], next(model.parameters()).device)
+    tokens = data.as_batch(prompt, next(model.parameters()).device)
     out = model.generate(
         tokens,
         options.max_new_tokens,

@@ -59,6 +59,8 @@ def test_pretrain_then_generate(zoo, tmp_path, capsys):
     assert first.startswith("The animal")
     assert main(generate) == 0
     assert capsys.readouterr().out == first
+    assert main(["generate", "--model", str(run), "--prompt", "The animal eats hay. " * 20]) == 2
+    assert "at most block_size=16 tokens" in capsys.readouterr().err  # a prompt is never cut without a word
 
 
 def test_a_run_goes_on_in_its_folder_and_no_other_fits_in(zoo, tmp_path, capsys):
