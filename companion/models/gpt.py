@@ -29,6 +29,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.models.checks import check_dropout, check_sizes, check_values, values_are_hidden
 from companion.models.gpt2_folder import read_sizes, read_weights, write_folder
 from companion.models.sampling import sample
 from companion.models.weights import copy_weights
@@ -62,10 +63,8 @@ class GPTConfig:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+        check_sizes(self, "vocab_size", "block_size", "n_layer", "n_head", "n_embd")
+        check_dropout(self)
         if self.n_embd % self.n_head:
             lower, upper = self.n_embd // self.n_head * self.n_head, -(-self.n_embd // self.n_head) * self.n_head
             near = " or ".join(str(width) for width in (lower, upper) if width)
@@ -73,8 +72,6 @@ class GPTConfig:
                 f"expected n_embd to be a multiple of n_head, got n_embd={self.n_embd} and n_head={self.n_head}: "
                 f"take n_embd={near}"
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"expected dropout in [0, 1), got {self.dropout}")
 
 
 class KVCache:
@@ -199,7 +196,7 @@ class GPT(nn.Module):
         if tokens.shape != targets.shape:
             raise ValueError(f"expected targets of shape {tuple(tokens.shape)}, as tokens, got {tuple(targets.shape)}")
         logits = self(tokens)
-        if not _skip_value_checks(targets):
+        if not values_are_hidden(targets):
             scored = targets[targets != IGNORED]
             if not scored.numel():
                 raise ValueError(f"expected a target to predict, got only {IGNORED}, the mark of what does not count")
@@ -272,16 +269,11 @@ class GPT(nn.Module):
                 f"expected at most block_size={self.config.block_size} tokens, got {tokens.shape[1]}: "
                 f"cut the sequence, or build the model with a larger block_size"
             )
-        if not _skip_value_checks(tokens):
-            self._check_vocabulary(tokens, "tokens")
+        self._check_vocabulary(tokens, "tokens")
 
     def _check_vocabulary(self, tokens: Tensor, name: str) -> None:
-        low, high = (int(value) for value in tokens.aminmax())
-        if low < 0 or high >= self.config.vocab_size:
-            raise ValueError(
-                f"expected {name} from 0 to vocab_size - 1 = {self.config.vocab_size - 1}, got {low} to {high}: "
-                f"was the text encoded with this model's tokenizer?"
-            )
+        do = f"vocab_size is {self.config.vocab_size}: was the text encoded with this model's tokenizer?"
+        check_values(name, tokens, 0, self.config.vocab_size - 1, do=do)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -299,8 +291,3 @@ class GPT(nn.Module):
         """Writes the folder that :meth:`from_pretrained` reads; with ``bias=True`` transformers' GPT-2 reads it too."""
         weights = {name: parameter.detach().cpu() for name, parameter in self.named_parameters()}
         write_folder(Path(folder), dataclasses.asdict(self.config), weights)
-
-
-def _skip_value_checks(tokens: Tensor) -> bool:
-    """True where looking at values would break a compiled graph or wait for a GPU."""
-    return torch.compiler.is_compiling() or tokens.device.type != "cpu"

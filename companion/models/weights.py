@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")  # torch.save's zip archive, and a bare pickle's protocol mark
@@ -34,13 +34,27 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(f"expected a whole safetensors file, got a damaged one in {path} ({error})") from error
 
 
+def named_weights(model: nn.Module) -> dict[str, Tensor]:
+    """All that a model has learnt: its parameters and persistent buffers, a tied one once; they share its memory."""
+    state = model.state_dict(keep_vars=True)
+    first = {id(tensor): name for name, tensor in reversed(state.items())}
+    return {name: tensor.detach() for name, tensor in state.items() if first[id(tensor)] == name}
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Writes :func:`named_weights` to a safetensors file; ``copy_weights(model, load_weights(path))`` reads it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.cpu().contiguous() for name, tensor in named_weights(model).items()}, path)
+
+
 def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies ``weights`` into ``model`` in place; names and shapes must match exactly.
+    """Copies ``weights`` into ``model`` in place; names and shapes must match exactly, or nothing is copied.
 
     Raises:
         ValueError: naming what is missing, what is unknown, or which shape differs.
     """
-    expected = dict(model.named_parameters()) | dict(model.named_buffers())
+    expected = named_weights(model)
     missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
     if missing or unknown:
         raise ValueError(f"expected the weights of {type(model).__name__}, got missing {missing} and unknown {unknown}")
@@ -48,4 +62,5 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
         if tensor.shape != weights[name].shape:
             wanted, got = tuple(tensor.shape), tuple(weights[name].shape)
             raise ValueError(f"expected {name} of shape {wanted}, got {got}: do config and weights belong together?")
-        tensor.data.copy_(weights[name])
+    for name, tensor in expected.items():
+        tensor.copy_(weights[name])

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 
-from companion.models.weights import copy_weights, load_weights
+from companion.models.weights import copy_weights, load_weights, save_weights
 from companion.training.optimizers import restore_state, state_tensors
 
 _FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
@@ -56,9 +56,7 @@ def save(
     part = run / f".part-{step}"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    # Tied weights share memory, which safetensors refuses: named_parameters names each of them once.
-    weights = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, part / _FILES[0])
+    save_weights(model, part / _FILES[0])
     save_file({**state_tensors(model, optimizers), "rng.cpu": torch.get_rng_state()}, part / _FILES[1])
     (part / _FILES[2]).write_text(json.dumps({"step": step, **state}))
     for name in _FILES:

@@ -166,7 +166,7 @@ def test_bad_sizes_are_refused():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (torch.tensor([[0, 211]]), "expected tokens from 0 to vocab_size - 1 = 210, got 0 to 211"),
+        (torch.tensor([[0, 211]]), "expected tokens from 0 to 210, got 0 to 211; vocab_size is 211"),
         (torch.tensor([[-1, 5]]), "got -1 to 5"),
         (torch.zeros(2, 38, dtype=torch.long), "at most block_size=37 tokens, got 38"),
         (torch.zeros(5, dtype=torch.long), r"integer tokens \[batch, time\]"),

@@ -1,0 +1,1 @@
+"""What large models cost, computed."""

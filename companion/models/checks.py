@@ -1,0 +1,95 @@
+"""Refusing what a model cannot take: every message says what was expected, what came, and what to do."""
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+#: Kinds of numbers that a check may ask for where the exact dtype does not matter.
+Kind = Literal["integer", "floating"]
+
+
+def check_sizes(config: object, *names: str) -> None:
+    """Refuses a config whose fields ``names`` are not all integers of at least 1.
+
+    Raises:
+        ValueError: naming the field and its value.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+
+
+def check_choices(config: object, **choices: Any) -> None:
+    """Refuses a config where a field is not one of its ``Literal``'s values: ``check_choices(self, cell=CellName)``.
+
+    Raises:
+        ValueError: naming the field and its value.
+    """
+    for name, literal in choices.items():
+        if getattr(config, name) not in get_args(literal):
+            raise ValueError(f"expected {name} to be one of {get_args(literal)}, got {getattr(config, name)!r}")
+
+
+def check_dropout(config: object) -> None:
+    """Refuses a config whose ``dropout`` is no probability below 1.
+
+    Raises:
+        ValueError: naming the value.
+    """
+    value = vars(config)["dropout"]
+    if not 0 <= value < 1:
+        raise ValueError(f"expected dropout in [0, 1), got {value}")
+
+
+def check_tensor(
+    name: str, tensor: Tensor, *axes: int | str, dtype: torch.dtype | Kind = "floating", do: str = ""
+) -> None:
+    """Refuses a tensor of another rank, size or dtype, or without elements.
+
+    Args:
+        name: what the caller calls it.
+        tensor: what came.
+        axes: one an axis: the size it must have, or the name of an axis of any size but 0.
+        dtype: the dtype it must have, or its kind.
+        do: what the caller should do about a wrong one.
+
+    Raises:
+        ValueError: naming the shape and dtype that were expected and those that came.
+    """
+    wrong_shape = tensor.ndim != len(axes) or any(
+        size != axis if isinstance(axis, int) else size == 0 for axis, size in zip(axes, tensor.shape, strict=True)
+    )
+    if wrong_shape or not _is_kind(tensor.dtype, dtype):
+        wanted = f"[{', '.join(map(str, axes))}] and dtype {dtype}"
+        empty = " with at least one element" if 0 in tensor.shape else ""
+        got = f"{list(tensor.shape)} and {tensor.dtype}"
+        raise ValueError(f"expected {name} of shape {wanted}{empty}, got {got}" + (f"; {do}" if do else ""))
+
+
+def check_values(name: str, tensor: Tensor, low: float, high: float, *, do: str = "") -> None:
+    """Refuses a tensor with a value outside [``low``, ``high``]; not looked at where :func:`values_are_hidden`.
+
+    Raises:
+        ValueError: naming the range that was expected and the one that came.
+    """
+    if values_are_hidden(tensor):
+        return
+    smallest, largest = (value.item() for value in tensor.aminmax())
+    if not (low <= smallest and largest <= high):  # so that NaN is refused
+        hint = f"; {do}" if do else ""
+        raise ValueError(f"expected {name} from {low} to {high}, got {smallest} to {largest}{hint}")
+
+
+def values_are_hidden(tensor: Tensor) -> bool:
+    """True where looking at values would break a compiled graph or wait for a GPU at every step."""
+    return torch.compiler.is_compiling() or tensor.device.type != "cpu"
+
+
+def _is_kind(got: torch.dtype, wanted: torch.dtype | Kind) -> bool:
+    if wanted == "floating":
+        return got.is_floating_point
+    if wanted == "integer":
+        return not got.is_floating_point and not got.is_complex and got is not torch.bool
+    return got is wanted

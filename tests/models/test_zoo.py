@@ -1,0 +1,106 @@
+"""What every family must do, whatever it is: equal its reference, run in two precisions, compile, export, save, count."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+import companion.models
+from benchmarks import zoo
+from companion.economics.compute import forward_flops, parameter_count
+from companion.models.weights import copy_weights, load_weights, named_weights, save_weights
+
+FAMILIES = zoo.FAMILIES
+
+
+@pytest.fixture(params=FAMILIES)
+def case(request):
+    return zoo.make(request.param)
+
+
+def test_forward_and_gradients_equal_the_reference(case):
+    ours, theirs = case.model(*case.inputs), case.reference(*case.inputs)
+    torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-5)
+    direction = torch.randn_like(ours)
+    (ours * direction).sum().backward()
+    (theirs * direction).sum().backward()
+    expected = case.reference_gradients()
+    found = {name: p.grad for name, p in case.model.named_parameters() if p.grad is not None}
+    assert expected.keys() == found.keys()
+    for name, gradient in found.items():
+        scale = expected[name].abs().max().item()
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5 * scale + 1e-8, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_loss_and_gradients_are_finite(case, dtype, device):
+    model, batch = case.model.to(device), [tensor.to(device) for tensor in case.batch]
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
+        loss = model.loss(*batch)
+    assert loss.shape == ()
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, f"{name} is not used by the loss"
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_compiles_without_a_graph_break(case):
+    torch._dynamo.reset()
+    torch.manual_seed(1)  # some losses draw noise
+    expected = case.model.loss(*case.batch)
+    torch.manual_seed(1)
+    found = torch.compile(case.model.loss, fullgraph=True, backend="eager")(*case.batch)
+    torch.testing.assert_close(found, expected)
+
+
+def test_exports_with_the_same_numbers(case):
+    model = case.model.eval()
+    with torch.no_grad():
+        expected = model(*case.inputs)
+        program = torch.export.export(model, case.inputs)
+        torch.testing.assert_close(program.module()(*case.inputs), expected)
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporter's own
+def test_onnx_gives_the_same_numbers(case, tmp_path):
+    if case.no_onnx:
+        pytest.skip(case.no_onnx)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = case.model.eval()
+    path = tmp_path / "model.onnx"
+    torch.onnx.export(model, case.inputs, path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    values = [tensor.numpy() for tensor in case.inputs]
+    [found] = session.run(None, dict(zip(names, values, strict=True)))
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(found), model(*case.inputs), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_come_back_to_the_bit(case, tmp_path):
+    save_weights(case.model, tmp_path / "model.safetensors")
+    again = type(case.model)(case.model.config)
+    copy_weights(again, load_weights(tmp_path / "model.safetensors"))
+    for name, tensor in named_weights(case.model).items():
+        assert torch.equal(named_weights(again)[name], tensor), name
+
+
+def test_counts_by_formula_are_those_that_are_counted(case):
+    assert parameter_count(case.model.config) == sum(p.numel() for p in case.model.parameters())
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        case.model(*case.inputs)
+    assert forward_flops(case.model.config, **case.sizes) == counter.get_total_flops()
+
+
+def test_the_config_is_frozen(case):
+    assert dataclasses.is_dataclass(case.model.config)
+    assert type(case.model.config).__dataclass_params__.frozen
+
+
+def test_every_model_has_a_case():
+    public = {name for name in companion.models.__all__ if isinstance(getattr(companion.models, name), type)}
+    modules = {name for name in public if issubclass(getattr(companion.models, name), torch.nn.Module)}
+    tested = {cls.__name__ for family in FAMILIES for cls in type(zoo.make(family).model).__mro__}
+    assert sorted(modules - tested) == []
