@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 Tier = Literal["cpu", "gpu"]
-PrecisionName = Literal["fp32", "bf16", "auto"]
+PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,9 @@ def pick_precision(name: PrecisionName, device: torch.device) -> Precision:
     """
     if name not in get_args(PrecisionName):
         raise ValueError(f"expected precision to be one of {', '.join(get_args(PrecisionName))}, got {name!r}")
-    if name == "fp32":
-        return Precision(torch.float32, "asked for")
-    if name == "bf16":
-        return Precision(torch.bfloat16, "asked for")
+    if name != "auto":
+        dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+        return Precision(dtypes[name], "asked for")
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return Precision(torch.bfloat16, f"{torch.cuda.get_device_name(device)} multiplies in bfloat16")
     if device.type == "cpu" and _cpu_multiplies_in_bf16():
@@ -69,6 +69,29 @@ def pick_precision(name: PrecisionName, device: torch.device) -> Precision:
 def _cpu_multiplies_in_bf16() -> bool:
     """True with AVX512-BF16 or AMX instructions: elsewhere bfloat16 is emulated, and slow."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory that this process has held, in bytes: the GPU's since the last reset, else the process's own.
+
+    Zero where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes, Linux in KiB
+
+
+def held_memory(device: torch.device) -> int:
+    """The memory that this process holds now, in bytes: of the GPU, else of the machine. Zero where nothing tells."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    statm = Path("/proc/self/statm")  # Linux
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def seed_everything(seed: int) -> None:

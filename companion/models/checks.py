@@ -83,8 +83,9 @@ def check_values(name: str, tensor: Tensor, low: float, high: float, *, do: str 
 
 
 def values_are_hidden(tensor: Tensor) -> bool:
-    """True where looking at values would break a compiled graph or wait for a GPU at every step."""
-    return torch.compiler.is_compiling() or tensor.device.type != "cpu"
+    """True where looking at values would break a compiled graph, wait for a GPU at every step, or find no content."""
+    stands_in = type(tensor) not in (Tensor, torch.nn.Parameter)  # such as a tensor that has a shape only
+    return torch.compiler.is_compiling() or tensor.device.type != "cpu" or stands_in
 
 
 def _is_kind(got: torch.dtype, wanted: torch.dtype | Kind) -> bool:

@@ -1,17 +1,24 @@
 """Training: one loop, its configuration, what it records."""
 
-from companion.training.config import TrainConfig, learning_rate
+from companion.training.config import TrainConfig
 from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
 from companion.training.loop import Batches, fit, validate
+from companion.training.predict import Prediction, predict
+from companion.training.schedule import learning_rate, plot_schedule
+from companion.training.step import DivergedError
 
 __all__ = [
     "Batches",
+    "DivergedError",
     "History",
+    "Prediction",
     "TrainConfig",
     "bits_per_byte",
     "fit",
     "learning_rate",
+    "plot_schedule",
+    "predict",
     "token_losses",
     "validate",
 ]

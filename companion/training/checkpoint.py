@@ -1,6 +1,12 @@
-"""Checkpoints: a folder a step, safetensors and JSON, that appears whole or not at all."""
+"""Checkpoints: a folder a step, safetensors and JSON, that appears whole or not at all, and is checked when it is read.
 
+A checkpoint does not depend on how many processes wrote it: each tensor is put together before it is written, and split
+again for whoever reads.
+"""
+
+import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -8,15 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from companion.models.weights import copy_weights, load_weights, save_weights
+from companion.models.weights import copy_weights, load_weights, named_weights
+from companion.training import random_state
+from companion.training.distributed import World, spread, whole
+from companion.training.ema import WeightAverage
 from companion.training.optimizers import restore_state, state_tensors
 
-_FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+_log = logging.getLogger(__name__)
+_MODEL, _OPTIMIZER, _AVERAGE, _STATE, _SUMS = (
+    "model.safetensors",
+    "optimizer.safetensors",
+    "average.safetensors",
+    "state.json",
+    "checksums.json",
+)
 
 
 @dataclass(frozen=True)
@@ -27,76 +42,160 @@ class Checkpoint:
     step: int
 
 
-def newest(run: str | Path) -> Checkpoint | None:
-    """The newest checkpoint of a run's folder; None where there is none."""
+@dataclass(frozen=True)
+class Learner:
+    """All that a checkpoint keeps as tensors: a model, its optimizers, the mean of its weights."""
+
+    model: nn.Module
+    optimizers: Sequence[Optimizer]
+    average: WeightAverage
+    world: World
+
+
+def all_in(run: str | Path) -> list[Checkpoint]:
+    """The checkpoints of a run's folder, oldest first, whether whole or damaged."""
     found = [Checkpoint(folder, int(folder.name.removeprefix("step-"))) for folder in Path(run).glob("step-*")]
-    return max(found, key=lambda checkpoint: checkpoint.step, default=None)
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 
-def save(
-    run: str | Path,
-    step: int,
-    model: nn.Module,
-    optimizers: Sequence[Optimizer],
-    state: dict[str, Any],
-    *,
-    keep: int,
-) -> Checkpoint:
-    """Writes the checkpoint of ``step`` and removes all but the ``keep`` newest.
+def newest(run: str | Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; None where there is none at all. Each damaged one is reported in one line.
+
+    Raises:
+        ValueError: where there are checkpoints and all are damaged.
+    """
+    complaint = ""
+    for checkpoint in reversed(all_in(run)):
+        complaint = damage(checkpoint)
+        if not complaint:
+            return checkpoint
+        _log.warning("%s is damaged (%s): looking for the one before", checkpoint.folder, complaint)
+    if complaint:
+        raise ValueError(
+            f"expected a whole checkpoint in {run}, got only damaged ones (the oldest: {complaint}): "
+            f"put a copy in place, or remove the folders step-* to begin anew"
+        )
+    return None
+
+
+def damage(checkpoint: Checkpoint) -> str:
+    """What is wrong with a checkpoint's files; empty where all are as written. None is parsed before."""
+    try:
+        sums = json.loads((checkpoint.folder / _SUMS).read_text())
+        if not {_MODEL, _OPTIMIZER, _STATE} <= sums.keys():
+            return f"{_SUMS} does not list all files"
+        differing = [name for name, digest in sums.items() if _digest(checkpoint.folder / name) != digest]
+    except FileNotFoundError as error:
+        return f"no {Path(error.filename).name}"
+    except (ValueError, AttributeError):
+        return f"{_SUMS} is not what was written"
+    return f"{', '.join(differing)} not as written" if differing else ""
+
+
+def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) -> Checkpoint:
+    """Writes the checkpoint of ``step``; all processes call it, the first one writes.
 
     Args:
-        run: the run's folder; it is made where it is missing.
+        run: the run's folder.
         step: steps taken.
-        model: its parameters and buffers are written.
-        optimizers: of this model's parameters; their tensors are written under the parameters' names.
+        learner: the tensors.
         state: what else is needed to go on; JSON.
-        keep: how many checkpoints stay.
+
+    Raises:
+        OSError: where the disk is full or cannot be written to, naming the folder. Earlier checkpoints stay whole.
     """
-    run = Path(run)
-    part = run / f".part-{step}"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_weights(model, part / _FILES[0])
-    save_file({**state_tensors(model, optimizers), "rng.cpu": torch.get_rng_state()}, part / _FILES[1])
-    (part / _FILES[2]).write_text(json.dumps({"step": step, **state}))
-    for name in _FILES:
-        with (part / name).open("rb") as file:
-            os.fsync(file.fileno())  # on the disk before the rename makes it the newest
-    folder = run / f"step-{step:08d}"
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
-    for old in sorted(run.glob("step-*"))[:-keep]:
-        shutil.rmtree(old)
-    return Checkpoint(folder, step)
+    checkpoint = Checkpoint(Path(run) / f"step-{step:08d}", step)
+    weights = {name: whole(tensor) for name, tensor in named_weights(learner.model).items()}
+    optimizer = state_tensors(learner.model, learner.optimizers)
+    average = {name: whole(tensor) for name, tensor in learner.average.tensors(learner.model).items()}
+    for rank, states in enumerate(learner.world.gather(random_state.capture())):
+        optimizer |= {f"rng/{rank}/{name}": tensor for name, tensor in states.items()}
+    if learner.world.rank == 0:
+        part = checkpoint.folder.with_name(f".part-{step}")
+        try:
+            _write(part, {_MODEL: weights, _OPTIMIZER: optimizer, _AVERAGE: average}, {"step": step, **state})
+            shutil.rmtree(checkpoint.folder, ignore_errors=True)  # a damaged one, which this run went back behind
+            part.rename(checkpoint.folder)
+            _sync(checkpoint.folder.parent)
+        except Exception as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise OSError(
+                f"expected to write a checkpoint to {checkpoint.folder}, got {error}: is there room?"
+            ) from error
+    learner.world.wait()
+    return checkpoint
+
+
+def remove_old(run: str | Path, *, keep: int, best: int | None) -> None:
+    """Removes all checkpoints but the ``keep`` newest and that of step ``best``, and what an interrupted write left."""
+    for old in all_in(run)[:-keep]:
+        if old.step != best:
+            shutil.rmtree(old.folder)
+    for part in Path(run).glob(".part-*"):
+        shutil.rmtree(part)
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What :func:`save` was given as ``state``, and the step.
-
-    Raises:
-        FileNotFoundError: naming the files that the folder lacks.
-        ValueError: where the state is no JSON.
-    """
-    missing = [name for name in _FILES if not (checkpoint.folder / name).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"expected {', '.join(_FILES)} in {checkpoint.folder}, got no {', '.join(missing)}: "
-            f"remove this folder to go on from the checkpoint before"
-        )
-    try:
-        state: dict[str, Any] = json.loads((checkpoint.folder / _FILES[2]).read_text())
-    except ValueError as error:
-        raise ValueError(f"expected JSON in {checkpoint.folder / _FILES[2]}, got something else ({error})") from error
+    """What :func:`save` was given as ``state``, and the step."""
+    state: dict[str, Any] = json.loads((checkpoint.folder / _STATE).read_text())
     return state
 
 
-def restore(checkpoint: Checkpoint, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+def restore(checkpoint: Checkpoint, learner: Learner) -> None:
     """Puts a checkpoint's weights, optimizer state and random state in place.
 
+    Where another number of processes wrote it, the random states of this one's generators stay as they are.
+
     Raises:
-        ValueError: where a file is damaged, is a pickle, or belongs to another model.
+        ValueError: where it belongs to another model.
     """
-    copy_weights(model, load_weights(checkpoint.folder / _FILES[0]))
-    tensors = load_weights(checkpoint.folder / _FILES[1])
-    torch.set_rng_state(tensors.pop("rng.cpu"))
-    restore_state(model, optimizers, tensors)
+    restore_weights(checkpoint, learner.model)
+    tensors = load_weights(checkpoint.folder / _OPTIMIZER)
+    random = {name: tensors.pop(name) for name in list(tensors) if name.startswith("rng/")}
+    restore_state(learner.model, learner.optimizers, tensors)
+    for name, mean in load_weights(checkpoint.folder / _AVERAGE).items():
+        target = learner.average.tensors(learner.model)[name]
+        target.copy_(spread(mean, target))
+    ranks = {int(name.split("/")[1]) for name in random}
+    if len(ranks) == learner.world.size:
+        mine = f"rng/{learner.world.rank}/"
+        random_state.restore({n.removeprefix(mine): tensor for n, tensor in random.items() if n.startswith(mine)})
+
+
+def restore_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
+    """Puts a checkpoint's weights into a model that is whole or split.
+
+    Raises:
+        ValueError: where they are another model's.
+    """
+    expected = named_weights(model)
+    weights = load_weights(checkpoint.folder / _MODEL)
+    fitting = {
+        n: spread(w, expected[n]) if n in expected and w.shape == expected[n].shape else w for n, w in weights.items()
+    }
+    copy_weights(model, fitting)
+
+
+def _write(folder: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, named in tensors.items():
+        save_file({key: tensor.cpu().contiguous() for key, tensor in named.items()}, folder / name)
+    (folder / _STATE).write_text(json.dumps(state))
+    sums = {name: _digest(folder / name) for name in (*tensors, _STATE)}
+    (folder / _SUMS).write_text(json.dumps(sums))
+    for name in (*sums, _SUMS, "."):
+        _sync(folder / name)  # on the disk before the rename makes it the newest
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,26 +2,40 @@
 
 from dataclasses import dataclass, field
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 
 Row = dict[str, float | None]
+
+_COLUMNS = [
+    "step", "loss", "lr", "grad_norm", "seconds", "targets_per_second", "memory", "mfu", "validation_loss",
+]  # fmt: skip
 
 
 @dataclass
 class History:
     """One row a step; ``str()`` is one line on the last.
 
-    A row holds ``step`` (from 1), ``loss``, ``lr``, ``grad_norm`` before clipping, ``seconds`` since the start, and
-    ``validation_loss`` where it was measured. Losses are in the unit of ``model.loss``: nats a token for a GPT.
+    A row holds ``step`` (from 1), ``loss``, ``lr``, ``grad_norm`` before clipping, ``seconds`` since the start,
+    ``targets_per_second`` (tokens of a language model, rows of a classifier), ``memory`` (the most that the process has
+    held, in bytes), ``mfu``, and ``validation_loss`` where it was measured. Losses are in the unit of ``model.loss``:
+    nats a token for a GPT. ``mfu`` is model FLOPs utilisation (Chowdhery et al. 2022, appendix B): the model's own
+    operations as a share of the device's dense peak, causal attention counted below the diagonal only; it is measured
+    on GPUs whose peak is known.
+
+    Attributes:
+        rows: the rows.
+        stopped_early: whether ``patience`` ended the run.
     """
 
     rows: list[Row] = field(default_factory=list)
+    stopped_early: bool = False
 
     @property
     def frame(self) -> pd.DataFrame:
         """The rows as a table, indexed by step."""
-        columns = ["step", "loss", "lr", "grad_norm", "seconds", "validation_loss"]
-        return pd.DataFrame(self.rows, columns=columns).astype({"step": int}).set_index("step")
+        return pd.DataFrame(self.rows, columns=_COLUMNS).astype({"step": int}).set_index("step")
 
     @property
     def validation(self) -> "pd.Series[float]":
@@ -29,9 +43,27 @@ class History:
         return self.frame["validation_loss"].dropna()
 
     @property
+    def best_step(self) -> int | None:
+        """The first step with the least validation loss; None where none was measured."""
+        measured = [
+            (row["validation_loss"], row["step"]) for row in self.rows if row.get("validation_loss") is not None
+        ]
+        return int(min(measured)[1] or 0) if measured else None
+
+    @property
     def seconds(self) -> float:
         """How long the steps took, stops between them left out."""
         return (self.rows[-1]["seconds"] or 0.0) if self.rows else 0.0
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws training and validation loss over the steps, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        axes.plot(self.frame.index, self.frame["loss"], alpha=0.6, linewidth=1, label="training")
+        if len(self.validation):
+            axes.plot(self.validation.index, self.validation, marker="o", markersize=3, label="validation")
+        axes.set(xlabel="step", ylabel="loss")
+        axes.legend()
+        return axes
 
     def __str__(self) -> str:
         if not self.rows:
@@ -39,4 +71,5 @@ class History:
         last = self.rows[-1]
         validation = last.get("validation_loss")
         measured = "" if validation is None else f", validation loss {validation:.4f}"
-        return f"step {last['step']}: loss {last['loss']:.4f}{measured}, {self.seconds:.1f} s"
+        early = f", stopped early: step {self.best_step} was best" if self.stopped_early else ""
+        return f"step {last['step']}: loss {last['loss']:.4f}{measured}, {self.seconds:.1f} s{early}"

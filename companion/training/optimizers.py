@@ -1,53 +1,68 @@
-"""AdamW and Muon, and which parameters each of them moves."""
+"""The optimizers, and which parameters each of them moves."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from companion.training.config import TrainConfig
+from companion.training.distributed import spread, whole
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     r"""The optimizers of ``config.optimizer``; each parameter belongs to one of them.
 
-    ``adamw``: AdamW (Loshchilov & Hutter 2019) in one fused kernel; it decays matrices, not biases and normalisations.
-    ``muon``: the weights of linear layers move by Muon (Jordan et al. 2024), whose step is momentum made orthogonal,
-    scaled by :math:`0.2\sqrt{\max(\text{rows}, \text{columns})}` so that AdamW's learning rates fit it
-    (Liu et al. 2025, equation 4); embeddings, biases and normalisations move by AdamW.
+    Matrices (and tensors of more axes) are decayed; biases and normalisations are not. Each runs in one fused kernel.
+
+    ``adamw``: decoupled decay (Loshchilov & Hutter 2019). ``adam``: Kingma & Ba 2015. ``momentum`` and ``sgd``:
+    gradient descent on batches with and without a running gradient (Polyak 1964). ``muon``: the weights of linear
+    layers move by Muon (Jordan et al. 2024), whose step is momentum made orthogonal, scaled by
+    :math:`0.2\sqrt{\max(\text{rows}, \text{columns})}` so that AdamW's learning rates fit it (Liu et al. 2025, equation
+    4); embeddings, biases and normalisations move by AdamW.
     """
     linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     by_muon = [p for p in parameters if id(p) in linear and config.optimizer == "muon"]
-    by_adamw = [p for p in parameters if not (id(p) in linear and config.optimizer == "muon")]
+    others = [p for p in parameters if not (id(p) in linear and config.optimizer == "muon")]
     optimizers: list[Optimizer] = []
     if by_muon:
         optimizers.append(Muon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"))
     groups = [
-        {"params": [p for p in by_adamw if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in by_adamw if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
     ]
     if groups := [group for group in groups if group["params"]]:
-        optimizers.append(AdamW(groups, lr=config.lr, betas=config.betas, fused=True))
+        optimizers.append(_first_order(groups, config))
     return optimizers
 
 
-def step_all(optimizers: Sequence[Optimizer], lr: float) -> None:
-    """One step of every optimizer with this learning rate; gradients are let go."""
+def _first_order(groups: list[dict[str, object]], config: TrainConfig) -> Optimizer:
+    match config.optimizer:
+        case "adamw" | "muon":
+            return AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+        case "adam":
+            return Adam(groups, lr=config.lr, betas=config.betas, fused=True)
+        case "momentum":
+            return SGD(groups, lr=config.lr, momentum=config.momentum, fused=True)
+        case "sgd":
+            return SGD(groups, lr=config.lr, fused=True)
+
+
+def set_learning_rate(optimizers: Sequence[Optimizer], lr: float) -> None:
+    """Gives all groups of all optimizers this learning rate."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = lr
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
 
 def state_tensors(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
-    """What the optimizers remember, as tensors named ``parameter/quantity``."""
+    """What the optimizers remember, whole, as tensors named ``parameter/quantity``; all processes call it together."""
     return {
-        f"{name}/{key}": value.detach().contiguous()
+        f"{name}/{key}": whole(value).contiguous()
         for name, parameter in model.named_parameters()
         for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()
+        if value is not None  # SGD without momentum remembers nothing, by this name
     }
 
 
@@ -58,4 +73,5 @@ def restore_state(model: nn.Module, optimizers: Sequence[Optimizer], tensors: di
     for full_name, tensor in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
-        owners[id(parameter)].state[parameter][key] = tensor.to(parameter.device)
+        fitting = spread(tensor, parameter) if tensor.shape == parameter.shape else tensor.to(parameter.device)
+        owners[id(parameter)].state[parameter][key] = fitting

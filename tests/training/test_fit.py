@@ -44,6 +44,16 @@ def config(**options):
     return TrainConfig(**{"steps": 23, "batch_size": 5, "lr": 1e-2, "precision": "fp32", "device": "cpu", **options})
 
 
+def learnt(history):
+    """The rows without what differs from run to run."""
+    measured = {"seconds", "targets_per_second", "memory"}
+    return [{name: value for name, value in row.items() if name not in measured} for row in history.rows]
+
+
+def checkpoints(folder):
+    return sorted(path.name for path in folder.glob("step-*"))
+
+
 def same_bits(a, b):
     return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
 
@@ -129,8 +139,7 @@ def test_a_resumed_run_has_the_bits_of_the_run_never_stopped(tmp_path, options, 
     resumed = tiny_gpt(**options)
     history = fit(resumed, data, halves)
     assert same_bits(whole, resumed)
-    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows]
-    assert without_time == [{k: v for k, v in row.items() if k != "seconds"} for row in expected.rows]
+    assert learnt(history) == learnt(expected)
     assert history.frame["seconds"].is_monotonic_increasing
 
 
@@ -155,7 +164,7 @@ def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="after step 11"):
         fit(tiny_gpt(), Interrupted(data.train, block_size=11), run)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert [p.name for p in tmp_path.iterdir()] == ["step-00000011"]
+    assert checkpoints(tmp_path) == ["step-00000011"]
     resumed, whole = tiny_gpt(), tiny_gpt()
     fit(resumed, data, run)
     fit(whole, data, config())
@@ -164,25 +173,9 @@ def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path):
 
 def test_only_the_newest_checkpoints_stay(tmp_path):
     fit(Line(), line_data(), config(checkpoint_dir=tmp_path, checkpoint_every=5, keep_checkpoints=2))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000020", "step-00000023"]
+    # Validation is after the last step only, so that the best is the newest.
+    assert checkpoints(tmp_path) == ["step-00000020", "step-00000023"]
     assert not [p for p in tmp_path.rglob("*") if p.suffix in {".pt", ".bin", ".pkl"}]
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
-def test_a_checkpoint_that_lacks_a_file_is_refused(tmp_path, name):
-    run = config(checkpoint_dir=tmp_path)
-    fit(Line(), line_data(), run)
-    (tmp_path / "step-00000023" / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"got no {name}: remove this folder"):
-        fit(Line(), line_data(), run)
-
-
-def test_a_pickle_in_a_checkpoint_is_refused(tmp_path):
-    run = config(checkpoint_dir=tmp_path)
-    fit(Line(), line_data(), run)
-    torch.save({"weight": torch.ones(3)}, tmp_path / "step-00000023" / "model.safetensors")
-    with pytest.raises(ValueError, match="got a pickle"):
-        fit(Line(), line_data(), run)
 
 
 def test_another_configuration_or_model_is_refused(tmp_path):

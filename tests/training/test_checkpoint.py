@@ -1,0 +1,165 @@
+"""Checkpoints that are damaged, kept, shared or in use."""
+
+import json
+import logging
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from companion.data import TensorBatches
+from companion.training import TrainConfig, checkpoint, fit, random_state
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[0.5], [-1.0], [2.0]]))
+
+    def loss(self, x, y):
+        return ((x @ self.weight - y) ** 2).mean()
+
+
+@pytest.fixture
+def data():
+    x = torch.randn(41, 3)
+    y = x @ torch.tensor([[1.0], [2.0], [-3.0]])
+    return TensorBatches((x[7:], y[7:]), (x[:7], y[:7]))
+
+
+def config(folder, **options):
+    options = {"steps": 23, "batch_size": 5, "lr": 1e-2, "precision": "fp32", "device": "cpu", **options}
+    return TrainConfig(checkpoint_dir=folder, **options)
+
+
+def steps_in(folder):
+    return [found.step for found in checkpoint.all_in(folder)]
+
+
+def damage_file(path, how):
+    if how == "flipped":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif how == "truncated":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+
+
+FILES = ["model.safetensors", "optimizer.safetensors", "average.safetensors", "state.json", "checksums.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(tmp_path, data, caplog, name, how):
+    whole = Line()
+    fit(whole, data, config(tmp_path, checkpoint_every=20))
+    damage_file(tmp_path / "step-00000023" / name, how)
+    with caplog.at_level(logging.WARNING):
+        resumed = Line()
+        history = fit(resumed, data, config(tmp_path, checkpoint_every=20))
+    assert torch.equal(whole.weight, resumed.weight)
+    assert len(history.rows) == 23
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "step-00000023 is damaged" in message
+    assert checkpoint.damage(checkpoint.all_in(tmp_path)[-1]) == ""  # it was written again
+
+
+def test_only_damaged_checkpoints_are_refused(tmp_path, data):
+    fit(Line(), data, config(tmp_path))
+    damage_file(tmp_path / "step-00000023" / "model.safetensors", "missing")
+    with pytest.raises(ValueError, match=r"got only damaged ones \(the oldest: no model.safetensors\)"):
+        fit(Line(), data, config(tmp_path))
+
+
+class Bomb:
+    """A pickle that does harm where it is read."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("the pickle was read",))
+
+
+def test_a_pickle_is_refused_unread(tmp_path, data):
+    fit(Line(), data, config(tmp_path))
+    torch.save({"weight": Bomb()}, tmp_path / "step-00000023" / "model.safetensors")
+    with pytest.raises(ValueError, match="model.safetensors not as written"):
+        fit(Line(), data, config(tmp_path))
+
+
+class BestAtTen(Line):
+    """Validation gets worse from step 10 on, whatever is learnt."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("steps", torch.zeros(()))
+
+    def loss(self, x, y):
+        if self.training:
+            self.steps += 1
+            return super().loss(x, y)
+        return (self.steps - 10).abs()
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path, data):
+    history = fit(BestAtTen(), data, config(tmp_path, eval_every=5, checkpoint_every=1, keep_checkpoints=2))
+    assert history.best_step == 10
+    assert steps_in(tmp_path) == [10, 22, 23]
+
+
+def test_patience_stops_and_gives_the_best_weights_back(tmp_path, data):
+    run = config(tmp_path, steps=60, eval_every=2, patience=3)
+    model = BestAtTen()
+    history = fit(model, data, run)
+    assert history.stopped_early
+    assert history.best_step == 10
+    assert len(history.rows) == 16  # three validations after step 10
+    assert model.steps.item() == 10
+    assert "stopped early: step 10 was best" in str(history)
+    again = BestAtTen()
+    assert fit(again, data, run).rows == history.rows
+    assert torch.equal(again.weight, model.weight)
+
+
+def test_the_log_holds_every_step_once(tmp_path, data):
+    """A run that stopped between two checkpoints wrote rows that the resumed one must not repeat."""
+    history = fit(Line(), data, config(tmp_path, checkpoint_every=20))
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == history.rows
+    damage_file(tmp_path / "step-00000023" / "state.json", "missing")
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 24, "lo')  # the power went
+    again = fit(Line(), data, config(tmp_path, checkpoint_every=20))
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, 24)) == [row["step"] for row in again.rows]
+
+
+def test_a_second_run_in_the_folder_is_refused(tmp_path, data):
+    class Second(TensorBatches):
+        def batch(self, step, batch_size, *, seed):
+            if step == 3:
+                with pytest.raises(ValueError, match="expected no other run in .*, got one at work"):
+                    fit(Line(), data, config(tmp_path))
+            return super().batch(step, batch_size, seed=seed)
+
+    history = fit(Line(), Second(data.train, data.validation_set), config(tmp_path))
+    assert len(history.rows) == 23
+
+
+def test_all_generators_go_on_where_they_were(tmp_path):
+    def draw():
+        return [torch.rand(1).item(), random.gauss(0, 1), np.random.normal(), np.random.rand()]  # noqa: NPY002
+
+    draw()  # leaves half a pair of normal numbers behind in both libraries
+    states = random_state.capture()
+    expected = [draw(), draw()]
+    random_state.restore(states)
+    assert [draw(), draw()] == expected
+
+
+def test_what_an_interrupted_write_left_is_removed(tmp_path, data):
+    (tmp_path / ".part-7").mkdir()
+    fit(Line(), data, config(tmp_path))
+    assert not list(tmp_path.glob(".part-*"))
