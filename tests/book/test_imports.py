@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "companion"
 LEVELS = {
     **dict.fromkeys(["runtime", "plotting"], 0),
-    **dict.fromkeys(["models", "data", "stats", "economics"], 1),
-    "training": 2,
+    **dict.fromkeys(["models", "data", "stats"], 1),
+    **dict.fromkeys(["economics", "training"], 2),
     **dict.fromkeys(["compress", "trust", "cases"], 3),
     **dict.fromkeys(["cli", "__main__"], 4),
 }

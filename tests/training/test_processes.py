@@ -1,8 +1,12 @@
-"""Real processes: killed, restarted, many at once."""
+"""Real processes: killed, restarted, many at once, on a full disk."""
 
 import os
+import random
+import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,37 +16,108 @@ WORKERS = Path(__file__).with_name("workers.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": ""}
 
 
-def start(folder, *options, processes=None, restarts=0, check=True):
-    """Runs the script to its end, in one process or under torchrun; returns what it learnt."""
-    folder.mkdir(exist_ok=True)
-    out = folder / "out.pt"
+def command(folder, *options, processes=None, restarts=0):
     launcher = [sys.executable]
     if processes:
         launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         launcher += [f"--max-restarts={restarts}"]
+    return [*launcher, str(WORKERS), str(folder), str(folder / "out.pt"), *options]
+
+
+def start(folder, *options, **launch):
+    """Runs the script to its end, in one process or under torchrun; returns what it learnt, or None where it failed."""
+    folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        [*launcher, str(WORKERS), str(folder), str(out), *options],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    if check:
-        assert done.returncode == 0, done.stderr[-3_000:]
-        return torch.load(out)
-    return done
+        command(folder, *options, **launch), env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+    )
+    (folder / "stderr").write_text(done.stderr)
+    return torch.load(folder / "out.pt") if done.returncode == 0 else None
 
 
-def close(a, b, **tolerance):
-    for name, weight in a["weights"].items():
-        torch.testing.assert_close(weight, b["weights"][name], **tolerance)
-    assert a["losses"] == pytest.approx(b["losses"], rel=1e-5)
+def assert_close(found, expected):
+    assert found is not None
+    for name, weight in expected["weights"].items():
+        torch.testing.assert_close(found["weights"][name], weight, atol=2e-5, rtol=1e-4)
+    assert found["losses"] == pytest.approx(expected["losses"], rel=1e-5)
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """The run of one process."""
+    """The run of one process that nothing stops."""
     return start(tmp_path_factory.mktemp("alone") / "run")
 
 
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_two_processes_learn_what_one_does(tmp_path, alone, parallel):
-    found = start(tmp_path / "run", f"parallel={parallel}", processes=2)
-    close(found, alone, atol=2e-5, rtol=1e-4)
+    assert_close(start(tmp_path / "run", f"parallel={parallel}", "micro_batch_size=2", processes=2), alone)
+
+
+@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_a_killed_worker_is_started_again_and_the_job_finishes(tmp_path, alone, parallel):
+    options = (f"parallel={parallel}", "checkpoint_every=2", "die=1:7")
+    found = start(tmp_path / "run", *options, processes=2, restarts=1)
+    assert (tmp_path / "run" / "died").exists()
+    assert_close(found, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_what_two_processes_wrote_one_and_four_read(tmp_path, alone, parallel):
+    two = tmp_path / "two"
+    assert start(two, f"parallel={parallel}", "checkpoint_every=2", "die=0:7", processes=2) is None
+    assert [path.name for path in sorted(two.glob("step-*"))] == ["step-00000004", "step-00000006"]
+    shutil.copytree(two, tmp_path / "four")
+    assert_close(start(two), alone)
+    assert_close(start(tmp_path / "four", f"parallel={parallel}", processes=4), alone)
+
+
+def test_many_processes_need_to_be_asked_for(tmp_path):
+    assert start(tmp_path / "run", processes=2) is None
+    assert "expected parallel='ddp' or 'fsdp' under torchrun" in (tmp_path / "run" / "stderr").read_text()
+    assert start(tmp_path / "run", "parallel=ddp") is None
+    assert "start with `torchrun" in (tmp_path / "run" / "stderr").read_text()
+
+
+def kill_at(folder, step, *options):
+    """Starts the script and kills it from outside once its log has ``step`` rows: anywhere in the step after."""
+    folder.mkdir()
+    log = folder / "log.jsonl"
+    process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < step):
+        time.sleep(0.0005)
+    process.kill()
+    process.wait()
+    assert process.returncode == -9, "it finished before it could be killed"
+
+
+def killed_and_resumed(folder, step, options):
+    kill_at(folder, step, *options)
+    return start(folder, *options)
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_killed_anywhere_ends_with_the_bits_of_the_run_never_killed(tmp_path, kills):
+    options = ("steps=60", "dropout=0.25", "checkpoint_every=3", "ema_decay=0.9", "eval_every=7")
+    expected = start(tmp_path / "whole", *options)
+    steps = random.Random(7).sample(range(1, 55), kills)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(killed_and_resumed, tmp_path / f"killed-{step}", step, options) for step in steps]
+    for step, run in zip(steps, runs, strict=True):
+        found = run.result()
+        assert found["losses"] == expected["losses"], step
+        for name, weight in expected["weights"].items():
+            assert torch.equal(found["weights"][name], weight), (step, name)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path):
+    """The limit stands for the disk: a write past it fails as a write to a full disk does."""
+    options = ("checkpoint_every=4",)
+    expected = start(tmp_path / "whole", *options)
+    full = tmp_path / "full"
+    assert start(full, *options, "full=6") is None
+    message = (full / "stderr").read_text().strip().splitlines()[-1]
+    assert message.startswith(f"OSError: expected to write a checkpoint to {full / 'step-00000008'}, got")
+    assert sorted(path.name for path in full.iterdir() if path.is_dir()) == ["step-00000004"]
+    found = start(full, *options)
+    for name, weight in expected["weights"].items():
+        assert torch.equal(found["weights"][name], weight), name

@@ -1,11 +1,12 @@
 """A training script for tests that start processes: ``python workers.py FOLDER OUT key=value …``.
 
-It trains a small model on planted data and writes its weights to OUT; options are fields of ``TrainConfig``, or
-``die=RANK:STEP`` to have that process killed at that step, once.
+It trains a small model on random tokens and writes its weights to OUT; options are fields of ``TrainConfig``, or
+``die=RANK:STEP`` to have that process killed at that step, once, or ``full=STEP`` for a disk that is full from there on.
 """
 
 import ast
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -21,18 +22,20 @@ from companion.training.distributed import whole
 
 
 class Data(TokenBatches):
-    """Batches that tell which rows were read, and one of which kills its reader."""
+    """Batches, one of which may kill its reader or fill the disk."""
 
-    def __init__(self, folder, die):
+    def __init__(self, folder, die, full):
         tokens = np.random.default_rng(0).integers(0, 41, 1_009).astype(np.uint16)
         super().__init__(tokens, tokens[:101], block_size=11)
-        self.folder, (self.rank, self.step) = folder, die
+        self.folder, (self.rank, self.step), self.full = folder, die, full
 
     def batch(self, step, batch_size, *, seed):
         mark = self.folder / "died"
         if step == self.step and os.environ.get("RANK", "0") == str(self.rank) and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if step == self.full:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # less than the model's weights
         return super().batch(step, batch_size, seed=seed)
 
 
@@ -40,6 +43,7 @@ def main():
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     options = dict(argument.split("=", 1) for argument in sys.argv[3:])
     die = tuple(int(part) for part in options.pop("die", "-1:-1").split(":"))
+    full = int(options.pop("full", -1))
     model_options = {"dropout": float(options.pop("dropout", 0))}
     config = {"steps": 12, "batch_size": 6, "lr": 1e-2, "precision": "fp32", "device": "cpu", "checkpoint_dir": folder}
     for name, value in options.items():
@@ -47,7 +51,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(5)
     model = GPT(GPTConfig(vocab_size=41, block_size=11, n_layer=2, n_head=2, n_embd=16, **model_options))
-    history = fit(model, Data(folder, die), TrainConfig(**config))
+    history = fit(model, Data(folder, die, full), TrainConfig(**config))
     weights = {name: whole(tensor) for name, tensor in named_weights(model).items()}
     if os.environ.get("RANK", "0") == "0":
         torch.save({"weights": weights, "losses": [row["loss"] for row in history.rows]}, out)
