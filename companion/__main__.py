@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +12,19 @@ import numpy as np
 
 from companion import data, runtime, training
 from companion.models import GPT, GPTConfig, NGram
+from companion.models.weights import copy_weights
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for what the user can put right, 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    parser, pretrain = _parsers()
     try:
+        recipe = parser.parse_args(arguments).__dict__.get("recipe")
+        if recipe is not None:
+            pretrain.set_defaults(**training.read_recipe(recipe))  # what is typed wins over what the recipe says
+        options = parser.parse_args(arguments)
         options.run(options)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
@@ -30,28 +36,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _pretrain(options: argparse.Namespace) -> None:
     folder = Path(options.out)
-    about = {"packages": options.packages, "vocab_size": options.vocab_size, "seed": options.seed}
-    corpus = data.open_corpus(folder / "corpus", about)
-    if corpus is None:
-        print(f"reading the docstrings of {', '.join(options.packages)}")
-        corpus = data.token_corpus(options.packages, vocab_size=options.vocab_size, seed=options.seed)
-        data.save_corpus(corpus, folder / "corpus", about)
-    print(f"{len(corpus.train):,} training and {len(corpus.validation):,} validation tokens")
+    config = _from_options(training.TrainConfig, options, checkpoint_dir=folder / "checkpoints")
     runtime.seed_everything(options.seed)
     model = GPT(_from_options(GPTConfig, options))
-    config = _from_options(training.TrainConfig, options, checkpoint_dir=folder / "checkpoints")
+    first = runtime.process_rank() == 0  # under torchrun one process speaks for all
+    if options.recipe and first:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(options.recipe, folder / "recipe.toml")
+    corpus = _corpus(options, folder / "corpus")
+    batches = data.TokenBatches(corpus.train, corpus.validation, block_size=options.block_size)
     device = runtime.pick_device(config.device)
     precision = runtime.pick_precision(config.precision, device)
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{n_parameters:,} parameters on {device}, computing in {precision.dtype} ({precision.why})")
-    batches = data.TokenBatches(corpus.train, corpus.validation, block_size=options.block_size)
+    if first:
+        print(f"{len(corpus.train):,} training and {len(corpus.validation):,} validation tokens")
+        print(f"on {device}, computing in {precision.dtype} ({precision.why})")
+    prediction = training.predict(model, batches, config) if config.parallel == "none" else None
+    if prediction is not None:
+        print(prediction)
     history = training.fit(model, batches, config)
+    weights = training.whole_weights(model)
+    if not first:
+        return
+    model = GPT(model.config)
+    copy_weights(model, weights)
     print(history)
+    if prediction is not None:
+        print(prediction.against(history))
     model.save_pretrained(folder)
     corpus.tokenizer.save(str(folder / "tokenizer.json"))
     history.frame.to_csv(folder / "history.csv")
     _report(model, corpus)
     print(f"the model is in {folder}")
+
+
+def _corpus(options: argparse.Namespace, folder: Path) -> data.TokenCorpus:
+    """The corpus in ``folder``, made where there is none: by the first process that comes, while the others wait."""
+    about = {"packages": options.packages, "vocab_size": options.vocab_size, "seed": options.seed}
+    with runtime.locked(folder.with_suffix(".lock")):
+        corpus = data.open_corpus(folder, about)
+        if corpus is None:
+            print(f"reading the docstrings of {', '.join(options.packages)}")
+            corpus = data.token_corpus(options.packages, vocab_size=options.vocab_size, seed=options.seed)
+            data.save_corpus(corpus, folder, about)
+    return corpus
 
 
 def _report(model: GPT, corpus: data.TokenCorpus) -> None:
@@ -89,22 +116,24 @@ def _from_options(config: type[Any], options: argparse.Namespace, **fixed: Any) 
     return config(**{name: value for name, value in vars(options).items() if name in names}, **fixed)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The parser of the command line, and that of ``pretrain``, whose defaults a recipe may change."""
     parser = argparse.ArgumentParser(
         prog="python -m companion", description="Trains a GPT on text that is on this machine, and writes with it."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, add, text in (
-        ("pretrain", _add_pretrain, "train a GPT on the docstrings of installed packages"),
-        ("generate", _add_generate, "write text with a trained GPT"),
-    ):
-        add(commands.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter))
-    return parser
+    shown = argparse.ArgumentDefaultsHelpFormatter
+    text = "train a GPT on the docstrings of installed packages"
+    pretrain = commands.add_parser("pretrain", help=text, formatter_class=shown)
+    _add_pretrain(pretrain)
+    _add_generate(commands.add_parser("generate", help="write text with a trained GPT", formatter_class=shown))
+    return parser, pretrain
 
 
 def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_pretrain)
     parser.add_argument("--out", required=True, help="folder of the run; where it holds one, the run goes on")
+    parser.add_argument("--recipe", help="TOML file with other defaults, also of what has no option here")
     parser.add_argument("--packages", nargs="+", default=list(data.PACKAGES), help="where the text comes from")
     whole: list[tuple[str, int, str]] = [
         ("--vocab-size", 4_096, "number of distinct tokens"),

@@ -3,12 +3,20 @@
 import os
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # Windows has neither
+    fcntl = resource = None  # type: ignore[assignment]
 
 Tier = Literal["cpu", "gpu"]
 PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
@@ -78,12 +86,31 @@ def peak_memory(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        import resource
-    except ImportError:  # Windows
+    if resource is None:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes, Linux in KiB
+
+
+def process_rank() -> int:
+    """Which of the processes that ``torchrun`` started this is, from 0; 0 where it started none."""
+    return int(os.environ.get("RANK", 0))
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds a lock that one process has at a time, and that ends with the process, however it ends.
+
+    Windows has no such lock, and goes without.
+
+    Raises:
+        BlockingIOError: where another process has it and ``wait`` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def held_memory(device: torch.device) -> int:

@@ -1,10 +1,12 @@
 """Training: one loop, its configuration, what it records."""
 
 from companion.training.config import TrainConfig
+from companion.training.distributed import whole_weights
 from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
 from companion.training.loop import Batches, fit, validate
 from companion.training.predict import Prediction, predict
+from companion.training.recipe import read_recipe
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.step import DivergedError
 
@@ -19,6 +21,8 @@ __all__ = [
     "learning_rate",
     "plot_schedule",
     "predict",
+    "read_recipe",
     "token_losses",
     "validate",
+    "whole_weights",
 ]

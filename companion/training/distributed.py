@@ -17,6 +17,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from companion.models.weights import named_weights
 from companion.training.config import ParallelName
 
 
@@ -138,6 +139,11 @@ def whole(tensor: Tensor) -> Tensor:
     if isinstance(tensor, DTensor):
         tensor = tensor.full_tensor()
     return tensor.detach()
+
+
+def whole_weights(model: nn.Module) -> dict[str, Tensor]:
+    """What a model has learnt, each tensor whole and on the CPU, to save or copy; all processes call it together."""
+    return {name: whole(tensor).cpu() for name, tensor in named_weights(model).items()}
 
 
 def part(tensor: Tensor) -> Tensor:

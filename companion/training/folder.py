@@ -9,20 +9,17 @@ import logging
 import os
 import platform
 import sys
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from companion import runtime
 from companion.training.config import TrainConfig
 from companion.training.history import Row
 
 _log = logging.getLogger(__name__)
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock, and goes without
-    fcntl = None  # type: ignore[assignment]
 
 
 class RunFolder:
@@ -36,15 +33,18 @@ class RunFolder:
     def __init__(self, config: TrainConfig, *, writes: bool) -> None:
         self.path = Path(config.checkpoint_dir) if config.checkpoint_dir is not None and writes else None
         self._config = config
-        self._lock: IO[str] | None = None
+        self._lock = ExitStack()
         self._log: IO[str] | None = None
         self._board: Any = None
 
     def __enter__(self) -> Self:
         if self.path is not None:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / "lock").open("w")
-            self._take_lock()
+            try:
+                self._lock.enter_context(runtime.locked(self.path / "lock", wait=False))
+            except BlockingIOError as error:
+                raise ValueError(
+                    f"expected no other run in {self.path}, got one at work: wait, or take another checkpoint_dir"
+                ) from error
         return self
 
     def __exit__(
@@ -89,18 +89,6 @@ class RunFolder:
         """Returns when the log is on the disk."""
         if self._log is not None:
             os.fsync(self._log.fileno())
-
-    def _take_lock(self) -> None:
-        """Holds until this process ends, however it ends."""
-        if fcntl is None or self._lock is None:
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise ValueError(
-                f"expected no other run in {self.path}, got one at work: wait for it, or take another checkpoint_dir"
-            ) from error
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         assert self.path is not None

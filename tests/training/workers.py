@@ -1,7 +1,7 @@
 """A training script for tests that start processes: ``python workers.py FOLDER OUT key=value …``.
 
 It trains a small model on random tokens and writes its weights to OUT; options are fields of ``TrainConfig``, or
-``die=RANK:STEP`` to have that process killed at that step, once, or ``full=STEP`` for a disk that is full from there on.
+``die=RANK:STEP`` to have that process killed at that step, once, or ``full=STEP`` for a disk that is full from then on.
 """
 
 import ast
