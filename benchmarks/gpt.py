@@ -7,8 +7,6 @@ drifts drifts for all. Read the ratios; the absolute figures belong to the machi
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
 from importlib.metadata import version
 
 import torch
@@ -18,6 +16,7 @@ from torch.nn import functional as F
 from x_transformers import AutoregressiveWrapper, Decoder, TransformerWrapper
 
 from benchmarks import report
+from benchmarks.timing import Timed, run
 from companion import runtime
 from companion.models import GPT, GPTConfig
 
@@ -30,21 +29,6 @@ GENERATION = (
 )
 BATCH, PROMPT, NEW = 8, 16, 48
 OURS = "companion"
-
-
-class Timed:
-    """Seconds of each round of one contestant."""
-
-    def __init__(self, name: str, work: Callable[[], object]) -> None:
-        self.name, self.work, self.seconds = name, work, list[float]()
-
-    def round(self, device: torch.device) -> None:
-        """Does the work once, to its end."""
-        started = time.perf_counter()
-        self.work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        self.seconds.append(time.perf_counter() - started)
 
 
 def contestants(config: GPTConfig, device: torch.device) -> dict[str, nn.Module]:
@@ -167,16 +151,6 @@ def table(timed: list[Timed], n_tokens: int, peak: float | None) -> list[str]:
         row += f" {median / ours:.2f} |" if each is not timed[0] else " |"
         lines.append(row + (f" {flops_per_token() * n_tokens / median / peak:.0%} |" if peak else ""))
     return lines
-
-
-def run(timed: list[Timed], rounds: int, device: torch.device) -> list[Timed]:
-    """Two rounds to warm up, then ``rounds`` that count, the contestants in turn."""
-    for _ in range(rounds + 2):
-        for each in timed:
-            each.round(device)
-    for each in timed:
-        del each.seconds[:2]
-    return timed
 
 
 def main() -> None:

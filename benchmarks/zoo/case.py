@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,24 +13,22 @@ class Case:
 
     Attributes:
         model: ours, in training mode without dropout.
-        inputs: what ``model(*inputs)`` takes.
+        inputs: what ``model(*inputs)`` takes: tensors, or tuples of them.
         batch: what ``model.loss(*batch)`` takes.
         reference: ``reference(*inputs)`` returns what ``model(*inputs)`` returns; it has the same weights.
         reference_name: what the reference is, such as ``torch.nn.LSTM``.
         reference_gradients: after a backward pass through the reference: its gradients by the names of our parameters.
         sizes: what ``companion.economics.compute.forward_flops`` needs to know of ``inputs``.
-        no_onnx: why the family cannot be exported to ONNX; empty where it can.
         no_speed: why there is nothing to time beside the reference; empty where there is.
     """
 
     model: nn.Module
-    inputs: tuple[Tensor, ...]
-    batch: tuple[Tensor, ...]
+    inputs: tuple[Any, ...]
+    batch: tuple[Any, ...]
     reference: Callable[..., Tensor]
     reference_name: str
     reference_gradients: Callable[[], dict[str, Tensor]]
     sizes: dict[str, int] = field(default_factory=dict)
-    no_onnx: str = ""
     no_speed: str = ""
 
 

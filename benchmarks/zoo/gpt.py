@@ -17,6 +17,7 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """The logits of every position."""
         return self.model(tokens, use_cache=False).logits
 
 

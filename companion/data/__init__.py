@@ -1,7 +1,23 @@
-"""Data sets that load with no network, and batches of them."""
+"""Data sets, nearly all of which load with no network, and batches of them."""
 
+from companion.data.captions import (
+    CAPTION_LENGTH,
+    CAPTION_WORDS,
+    CaptionedShapes,
+    all_captions,
+    draw_captions,
+    encode_captions,
+)
+from companion.data.cifar import CIFAR10_CLASSES, cifar10
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
+from companion.data.datasets import DatasetBatches
+from companion.data.download import download, download_archive
+from companion.data.graphs import Graph, planted_graph, split_nodes
+from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
+from companion.data.imports import import_graph
 from companion.data.language import TokenCorpus, open_corpus, save_corpus, token_corpus
+from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
+from companion.data.speech_commands import speech_commands
 from companion.data.tensors import TensorBatches
 from companion.data.tokens import (
     TokenBatches,
@@ -13,23 +29,51 @@ from companion.data.tokens import (
     save_tokens,
     train_tokenizer,
 )
+from companion.data.words import PlantedCorpus, SkipGramBatches, planted_corpus
 
 __all__ = [
+    "CAPTION_LENGTH",
+    "CAPTION_WORDS",
+    "CIFAR10_CLASSES",
     "PACKAGES",
+    "CaptionedShapes",
+    "CharacterVocabulary",
+    "DatasetBatches",
     "Document",
+    "Graph",
+    "PlantedCorpus",
+    "SkipGramBatches",
     "TensorBatches",
     "TokenBatches",
     "TokenCorpus",
+    "all_captions",
     "as_batch",
     "byte_lengths",
+    "cifar10",
+    "date_pairs",
+    "digit_scenes",
+    "digits",
     "docstrings",
+    "download",
+    "download_archive",
+    "draw_captions",
     "encode",
+    "encode_captions",
+    "import_graph",
     "load_tokenizer",
     "open_corpus",
     "open_tokens",
+    "pair_batches",
+    "photo_crops",
+    "planted_corpus",
+    "planted_graph",
+    "reversal_pairs",
     "save_corpus",
     "save_tokens",
+    "speech_commands",
     "split_by_module",
+    "split_nodes",
+    "stratified_split",
     "token_corpus",
     "train_tokenizer",
 ]

@@ -104,8 +104,8 @@ def _unit_hash(text: str) -> float:
 
 def _package_docstrings(package: str) -> list[Document]:
     """All docstrings of one package, from the cache folder where they are there."""
-    files = _source_files(package)
-    cache = runtime.cache_dir() / f"docstrings-{package}-{_fingerprint(files)}.jsonl"
+    files = source_files(package)
+    cache = runtime.cache_dir() / f"docstrings-{package}-{fingerprint(files)}.jsonl"
     if not cache.is_file():
         part = cache.with_suffix(f".{os.getpid()}.part")  # a second process may be at the same work
         with part.open("w", encoding="utf8") as out:
@@ -115,15 +115,19 @@ def _package_docstrings(package: str) -> list[Document]:
         return [Document(**json.loads(line)) for line in lines]
 
 
-def _fingerprint(files: Sequence[tuple[str, Path]]) -> str:
+def fingerprint(files: Sequence[tuple[str, Path]]) -> str:
     """Changes with what is installed, and with this module's own code."""
     stats = [(module, path.stat().st_size, path.stat().st_mtime_ns) for module, path in files]
     code = inspect.getsource(sys.modules[__name__])
     return hashlib.sha256(f"{sys.version_info[:2]} {stats} {code}".encode()).hexdigest()[:16]
 
 
-def _source_files(package: str) -> list[tuple[str, Path]]:
-    """Module names and paths, ordered by name."""
+def source_files(package: str) -> list[tuple[str, Path]]:
+    """Module names and paths of an installed package or of ``stdlib``, ordered by name.
+
+    Raises:
+        ValueError: where the package is not installed.
+    """
     if package == "stdlib":
         root, prefix = Path(sysconfig.get_path("stdlib")), ""
     else:

@@ -1,7 +1,107 @@
 """Models that are short enough to read and good enough to use."""
 
+from companion.models.adjacency import Adjacency
+from companion.models.attention import AttentionConfig, MultiHeadAttention
+from companion.models.autoencoder import ELBO, VAE, Autoencoder, AutoencoderConfig, VAEConfig
+from companion.models.bert import BERT, BERTConfig, BERTEncoder, mask_tokens
+from companion.models.bert_heads import BERTClassifier, BERTClassifierConfig, BERTSpan, BERTSpanConfig, likeliest_spans
+from companion.models.blocks import BlockConfig
+from companion.models.clip import CLIP, CLIPConfig
+from companion.models.convnet import ConvNet, ConvNetConfig
+from companion.models.embedding import SkipGram, SkipGramConfig
+from companion.models.experience import Rollout, VectorEnvironments, advantages, discounted_returns, rollout
+from companion.models.gan import GAN, GANConfig
 from companion.models.gpt import GPT, GPTConfig
+from companion.models.graph import (
+    GAT,
+    GCN,
+    GATConfig,
+    GCNConfig,
+    GraphConfig,
+    GraphSAGE,
+    GraphSAGEConfig,
+    NodeClassifier,
+)
 from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
+from companion.models.policy import ActorCritic, ActorCriticConfig
+from companion.models.published import PUBLISHED
+from companion.models.resnet import ResNet, ResNetConfig
+from companion.models.sentence_encoder import (
+    SentenceEncoder,
+    SentenceEncoderConfig,
+    embed_texts,
+    minilm,
+    minilm_folder,
+    sentence_tokenizer,
+)
+from companion.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from companion.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
+from companion.models.transformer import Transformer, TransformerConfig
+from companion.models.unet import UNet, UNetConfig
 
-__all__ = ["GPT", "MLP", "GPTConfig", "MLPConfig", "NGram"]
+__all__ = [
+    "BERT",
+    "CLIP",
+    "ELBO",
+    "GAN",
+    "GAT",
+    "GCN",
+    "GPT",
+    "MLP",
+    "PUBLISHED",
+    "VAE",
+    "ActorCritic",
+    "ActorCriticConfig",
+    "Adjacency",
+    "AttentionConfig",
+    "Autoencoder",
+    "AutoencoderConfig",
+    "BERTClassifier",
+    "BERTClassifierConfig",
+    "BERTConfig",
+    "BERTEncoder",
+    "BERTSpan",
+    "BERTSpanConfig",
+    "BlockConfig",
+    "CLIPConfig",
+    "ConvNet",
+    "ConvNetConfig",
+    "GANConfig",
+    "GATConfig",
+    "GCNConfig",
+    "GPTConfig",
+    "GraphConfig",
+    "GraphSAGE",
+    "GraphSAGEConfig",
+    "MLPConfig",
+    "MultiHeadAttention",
+    "NGram",
+    "NodeClassifier",
+    "ResNet",
+    "ResNetConfig",
+    "Rollout",
+    "SentenceEncoder",
+    "SentenceEncoderConfig",
+    "Seq2Seq",
+    "Seq2SeqConfig",
+    "SequenceClassifier",
+    "SequenceClassifierConfig",
+    "SkipGram",
+    "SkipGramConfig",
+    "Transformer",
+    "TransformerConfig",
+    "UNet",
+    "UNetConfig",
+    "VAEConfig",
+    "VectorEnvironments",
+    "advantages",
+    "discounted_returns",
+    "embed_texts",
+    "likeliest_spans",
+    "mask_tokens",
+    "minilm",
+    "minilm_folder",
+    "rollout",
+    "sentence_tokenizer",
+]

@@ -1,4 +1,4 @@
-r"""GPT-2: a decoder-only transformer language model (Radford et al. 2019).
+r"""A decoder-only transformer language model: GPT-2 (Radford et al. 2019), by its options Llama (Touvron et al. 2023).
 
 With token embeddings :math:`E`, position embeddings :math:`P`, and pre-norm blocks (Vaswani et al. 2017, with the
 normalisation moved before each sub-layer):
@@ -6,21 +6,24 @@ normalisation moved before each sub-layer):
 .. math::
 
     h^{(0)}_t = E_{x_t} + P_t, \qquad
-    u^{(l)} = h^{(l-1)} + \mathrm{Attention}(\mathrm{LN}(h^{(l-1)})), \qquad
-    h^{(l)} = u^{(l)} + \mathrm{MLP}(\mathrm{LN}(u^{(l)})),
+    u^{(l)} = h^{(l-1)} + \mathrm{Attention}(\mathrm{Norm}(h^{(l-1)})), \qquad
+    h^{(l)} = u^{(l)} + \mathrm{MLP}(\mathrm{Norm}(u^{(l)})),
 
-    p(x_{t+1} \mid x_{\le t}) = \mathrm{softmax}(\mathrm{LN}(h^{(L)}_t)\, E^\top).
+    p(x_{t+1} \mid x_{\le t}) = \mathrm{softmax}(\mathrm{Norm}(h^{(L)}_t)\, E^\top).
 
-The output weights are the token embeddings (tied). Attention is causal: position t sees positions up to t only.
-Departure from the paper: ``bias=False`` by default leaves the additive constants out of linear layers and
-normalisations, which costs no quality at these sizes and makes the model smaller.
+Attention is causal: position t sees positions up to t only. GPT-2 is the default: Norm is layer normalisation, and the
+output weights are the token embeddings (tied). Departure from the paper: ``bias=False`` by default leaves the additive
+constants out of linear layers and normalisations, which costs no quality at these sizes and makes the model smaller.
+
+A Llama has no :math:`P` but turns queries and keys (``positions="rotary"``); its Norm is RMSNorm (Zhang & Sennrich
+2019), :math:`g \odot x / \sqrt{\mathrm{mean}(x^2) + \epsilon}` with a learned gain :math:`g` (``norm="rms"``); its MLP
+is gated (``feed_forward="swiglu"``); its output weights are its own (``tied=False``). Some share heads of keys and
+values between queries (``n_kv_head``). Each option can be taken by itself.
 
 Axes: batch; time (position in the sequence); width (``n_embd``); head (``n_head``); dim (width / head); vocab.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -29,107 +32,62 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_dropout, check_sizes, check_values, values_are_hidden
-from companion.models.gpt2_folder import read_sizes, read_weights, write_folder
+from companion.models.cache import KVCache
+from companion.models.checks import check_values, values_are_hidden
+from companion.models.feed_forward import FeedForward, SwiGLU
+from companion.models.gpt_config import GPTConfig
+from companion.models.gpt_folder import read_folder, write_folder
+from companion.models.rotary import Rotation, rotate, rotation
 from companion.models.sampling import sample
-from companion.models.weights import copy_weights
+from companion.models.weights import copy_weights, named_weights
 
 IGNORED = -100
-
-
-@dataclass(frozen=True)
-class GPTConfig:
-    """The sizes of a :class:`GPT`. The defaults are those of GPT-2 'small', but for ``bias``.
-
-    Attributes:
-        vocab_size: number of distinct tokens.
-        block_size: longest sequence, in tokens.
-        n_layer: number of blocks.
-        n_head: attention heads a block; divides ``n_embd``.
-        n_embd: width of the residual stream, in numbers a token.
-        dropout: probability with which activations are dropped in training.
-        bias: whether linear layers and normalisations have additive constants, as GPT-2 has.
-
-    Raises:
-        ValueError: naming the field and the value that cannot be.
-    """
-
-    vocab_size: int = 50_257
-    block_size: int = 1_024
-    n_layer: int = 12
-    n_head: int = 12
-    n_embd: int = 768
-    dropout: float = 0.0
-    bias: bool = False
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "vocab_size", "block_size", "n_layer", "n_head", "n_embd")
-        check_dropout(self)
-        if self.n_embd % self.n_head:
-            lower, upper = self.n_embd // self.n_head * self.n_head, -(-self.n_embd // self.n_head) * self.n_head
-            near = " or ".join(str(width) for width in (lower, upper) if width)
-            raise ValueError(
-                f"expected n_embd to be a multiple of n_head, got n_embd={self.n_embd} and n_head={self.n_head}: "
-                f"take n_embd={near}"
-            )
-
-
-class KVCache:
-    """The keys and values of the positions already seen, so that each new token costs one position's work.
-
-    Memory: 2 · n_layer · batch · block_size · n_embd numbers.
-    """
-
-    def __init__(self, config: GPTConfig, batch: int, like: Tensor) -> None:
-        shape = (2, batch, config.n_head, config.block_size, config.n_embd // config.n_head)
-        self.layers = [torch.empty(shape, dtype=like.dtype, device=like.device) for _ in range(config.n_layer)]
-        self.length = 0
-
-    def extend(self, layer: int, new: Float[Tensor, "2 batch head new dim"]) -> Float[Tensor, "2 batch head time dim"]:
-        """Stores a layer's new keys and values; returns all of that layer's. ``length`` moves once a forward pass."""
-        count = new.shape[3]
-        self.layers[layer].narrow(3, self.length, count).copy_(new)
-        return self.layers[layer].narrow(3, 0, self.length + count)
 
 
 class CausalSelfAttention(nn.Module):
     r"""Multi-head attention, :math:`\mathrm{softmax}(QK^\top/\sqrt{d} + M)V` with M = -∞ where a position is later.
 
+    With ``n_kv_head`` below ``n_head``, groups of query heads share a head of keys and values (Ainslie et al. 2023).
     Computed by torch's fused kernel, whose memory is linear in time (Dao et al. 2022), not by the formula as it stands.
     """
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.n_head, self.dropout = config.n_head, config.dropout
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        self.n_head, self.kv_heads, self.head_dim = config.n_head, config.kv_heads, config.head_dim
+        self.dropout = config.dropout
+        self.c_attn = nn.Linear(
+            config.n_embd, (config.n_head + 2 * config.kv_heads) * config.head_dim, bias=config.bias
+        )
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
-        self, x: Float[Tensor, "batch time width"], cache: KVCache | None, layer: int
+        self, x: Float[Tensor, "batch time width"], turn: Rotation | None, cache: KVCache | None, layer: int
     ) -> Float[Tensor, "batch time width"]:
         """Mixes positions; with a cache, ``x`` holds the new positions only."""
         batch, time, width = x.shape
-        qkv = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
-        q, kv = qkv[0], qkv[1:]
-        k, v = kv if cache is None else cache.extend(layer, kv)
+        qkv = self.c_attn(x).view(batch, time, -1, self.head_dim).transpose(1, 2)
+        if turn is not None:
+            qk, v = qkv.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=1)
+            qkv = torch.cat([rotate(qk, *turn), v], dim=1)
+        q, kv = qkv.split_with_sizes((self.n_head, 2 * self.kv_heads), dim=1)
+        k, v = (kv if cache is None else cache.extend(layer, kv)).chunk(2, dim=1)
         # One new position sees everything: no mask. Several are only ever asked for on an empty cache: the causal one.
         y = F.scaled_dot_product_attention(
-            q, k, v, dropout_p=self.dropout if self.training else 0.0, is_causal=time > 1
+            q,
+            k,
+            v,
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=time > 1,
+            enable_gqa=self.kv_heads < self.n_head,  # copying each head for its group takes longer
         )
         return self.c_proj(y.transpose(1, 2).reshape(batch, time, width))
 
 
-class FeedForward(nn.Module):
-    r"""Two layers with four times the width between them, :math:`W_2\,\mathrm{GELU}(W_1 x)`, a position at a time."""
-
-    def __init__(self, config: GPTConfig) -> None:
-        super().__init__()
-        self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
-        self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
-
-    def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
-        """What is added to the residual stream."""
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))  # GPT-2 was trained with this approximation
+def make_norm(config: GPTConfig) -> nn.Module:
+    """A normalisation of the residual stream."""
+    if config.norm == "rms":
+        return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
+    return nn.LayerNorm(config.n_embd, eps=config.norm_eps, bias=config.bias)
 
 
 class Block(nn.Module):
@@ -137,35 +95,37 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_1 = make_norm(config)
         self.attn = CausalSelfAttention(config)
-        self.ln_2 = nn.LayerNorm(config.n_embd, bias=config.bias)
-        self.mlp = FeedForward(config)
+        self.ln_2 = make_norm(config)
+        self.mlp = SwiGLU(config) if config.feed_forward == "swiglu" else FeedForward(config)
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(
-        self, x: Float[Tensor, "batch time width"], cache: KVCache | None, layer: int
+        self, x: Float[Tensor, "batch time width"], turn: Rotation | None, cache: KVCache | None, layer: int
     ) -> Float[Tensor, "batch time width"]:
         """The residual stream after this block."""
-        x = x + self.dropout(self.attn(self.ln_1(x), cache, layer))
+        x = x + self.dropout(self.attn(self.ln_1(x), turn, cache, layer))
         return x + self.dropout(self.mlp(self.ln_2(x)))
 
 
 class GPT(nn.Module):
-    """A GPT-2 language model. Parameters carry the names that Hugging Face gives them.
+    """A decoder-only language model. Parameters carry the names that Hugging Face gives those of GPT-2.
 
-    Weights start as in GPT-2: normal with standard deviation 0.02, and 0.02/√(2·n_layer) where a layer writes to the
-    residual stream, so that its variance does not grow with depth.
+    Weights start as in GPT-2, whatever the options: normal with standard deviation 0.02, and 0.02/√(2·n_layer) where a
+    layer writes to the residual stream, so that its variance does not grow with depth; normalisations start at 1,
+    additive constants at 0.
     """
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
-        self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        self.wpe = nn.Embedding(config.block_size, config.n_embd) if config.positions == "learned" else None
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.ln_f = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.ln_f = make_norm(config)
+        self.lm_head = None if config.tied else nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.apply(self._init_weights)
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -216,7 +176,7 @@ class GPT(nn.Module):
         """``tokens`` followed by ``max_new_tokens`` more, drawn one at a time; the model is used in evaluation mode.
 
         Past ``block_size`` the model sees the last ``block_size`` tokens, and each token costs a whole forward pass:
-        positions are learned, so the cache cannot slide.
+        what the cache holds of them was computed from tokens that are no longer seen.
 
         Args:
             tokens: the prompts, all of one length, at most ``block_size``.
@@ -239,7 +199,7 @@ class GPT(nn.Module):
         self.eval()
         try:
             with torch.inference_mode():
-                cache = KVCache(self.config, tokens.shape[0], self.wte.weight)
+                cache = KVCache(self.config, tokens.shape[0], min(block, out.shape[1]), self.wte.weight)
                 for end in range(time, time + max_new_tokens):
                     start, used = (cache.length, cache) if end <= block else (end - block, None)
                     logits = self._logits(out[:, start:end], used, last_only=True)[:, -1]
@@ -253,12 +213,18 @@ class GPT(nn.Module):
     ) -> Float[Tensor, "batch time vocab"]:
         start = 0 if cache is None else cache.length
         end = start + tokens.shape[1]
-        x = self.dropout(F.embedding(tokens, self.wte.weight) + self.wpe.weight[start:end])
+        x, turn = F.embedding(tokens, self.wte.weight), None
+        if self.wpe is not None:
+            x = x + self.wpe.weight[start:end]
+        else:
+            turn = rotation(start, end, self.config.head_dim, self.config.rope_theta, tokens.device)
+        x = self.dropout(x)
         for layer, block in enumerate(self.h):
-            x = block(x, cache, layer)
+            x = block(x, turn, cache, layer)
         if cache is not None:
             cache.length = end
-        return F.linear(self.ln_f(x[:, -1:] if last_only else x), self.wte.weight)
+        output = self.wte.weight if self.lm_head is None else self.lm_head.weight
+        return F.linear(self.ln_f(x[:, -1:] if last_only else x), output)
 
     def _check(self, tokens: Tensor) -> None:
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.is_complex() or not tokens.numel():
@@ -277,17 +243,25 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """The model of a Hugging Face GPT-2 folder (``config.json`` and ``model.safetensors``), in evaluation mode.
+        """The model of a Hugging Face GPT-2 or Llama folder, or of one that this class wrote, in evaluation mode.
+
+        The folder holds ``config.json`` and ``model.safetensors``, or several such files and their index.
 
         Raises:
-            FileNotFoundError: where one of the two files is missing.
+            FileNotFoundError: where one of the files is missing.
             ValueError: where the config asks for what this model does not have, or the weights do not fit it.
         """
-        model = cls(GPTConfig(**read_sizes(Path(folder) / "config.json")))
-        copy_weights(model, read_weights(Path(folder) / "model.safetensors"))
+        config, weights = read_folder(Path(folder))
+        with torch.device("meta"):  # no random weights: each of them is replaced
+            model = cls(config)
+        model.to_empty(device=torch.get_default_device())
+        copy_weights(model, weights)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes the folder that :meth:`from_pretrained` reads; with ``bias=True`` transformers' GPT-2 reads it too."""
-        weights = {name: parameter.detach().cpu() for name, parameter in self.named_parameters()}
-        write_folder(Path(folder), dataclasses.asdict(self.config), weights)
+        """Writes the folder that :meth:`from_pretrained` reads.
+
+        Where the options are those of a GPT-2 with ``bias=True``, or of a Llama, transformers reads it too (but for a
+        Llama's ``dropout``). Another mixture of options is written by our own names.
+        """
+        write_folder(Path(folder), self.config, named_weights(self))

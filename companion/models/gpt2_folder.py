@@ -1,90 +1,83 @@
-"""The folder that Hugging Face gives a GPT-2: ``config.json`` and ``model.safetensors``, by GPT-2's own names."""
+"""A GPT as Hugging Face's GPT-2 says it: the fields of ``config.json`` and the names of the tensors."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
-from companion.models.weights import load_weights
+from companion.models.gpt_config import GPTConfig
+from companion.models.hub_folder import refuse_missing, refuse_others
 
-#: What transformers' GPT2Config may say that this model does not have, and the value that it does have.
+#: What transformers' GPT2Config may say that our model does not have, and the value that it does have.
 _FIXED = {
     "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
-    "tie_word_embeddings": True,
     "add_cross_attention": False,
 }
 
-_NEEDED = ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")
+#: Our fields, and what GPT-2 calls them.
+_FIELDS = {
+    "vocab_size": "vocab_size",
+    "block_size": "n_positions",
+    "n_layer": "n_layer",
+    "n_head": "n_head",
+    "n_embd": "n_embd",
+}
 
 
-def write_folder(folder: Path, sizes: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Writes both files; ``sizes`` are the fields of a ``GPTConfig``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = {f"transformer.{name}": _transposed(name, tensor).contiguous() for name, tensor in weights.items()}
-    save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(_config(dict(sizes)), indent=2) + "\n")
+def fits(config: GPTConfig) -> bool:
+    """Whether GPT-2 has all the options of ``config``."""
+    options = (config.positions, config.norm, config.feed_forward, config.kv_heads)
+    return options == ("learned", "layer", "gelu", config.n_head)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a folder by the names of our parameters; raises as :func:`load_weights`."""
-    return {
-        name.removeprefix("transformer."): _transposed(name.removeprefix("transformer."), tensor)
-        for name, tensor in load_weights(path).items()
-        # Buffers of old files (the causal mask), and the output weights, which are the embeddings again.
-        if not name.endswith((".attn.bias", ".attn.masked_bias")) and name != "lm_head.weight"
-    }
-
-
-def _config(sizes: dict[str, Any]) -> dict[str, Any]:
-    dropout = sizes.pop("dropout")
+def to_json(config: GPTConfig) -> dict[str, Any]:
+    """The fields of ``config.json``; ``bias`` is our own, since GPT-2 always has constants."""
     return {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
-        "n_positions": sizes.pop("block_size"),
-        **sizes,
-        **{f"{place}_pdrop": dropout for place in ("attn", "embd", "resid")},
+        **{theirs: getattr(config, ours) for ours, theirs in _FIELDS.items()},
+        "n_inner": config.n_inner,
+        "layer_norm_epsilon": config.norm_eps,
+        "tie_word_embeddings": config.tied,
+        "bias": config.bias,
+        **{f"{place}_pdrop": config.dropout for place in ("attn", "embd", "resid")},
         **_FIXED,
     }
 
 
-def read_sizes(path: Path) -> dict[str, Any]:
-    """The fields of a ``GPTConfig`` from a ``config.json``.
+def from_json(raw: Mapping[str, Any]) -> GPTConfig:
+    """The config that the fields of ``config.json`` stand for.
 
     Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: where it is no JSON, or asks for what our model does not have.
+        ValueError: naming a field that is missing, or asks for what our model does not have.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a model's config in {path}, got no such file")
-    try:
-        raw = json.loads(path.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise ValueError(f"expected JSON in {path}, got something else ({error})") from error
-    model_type = raw.get("model_type") if isinstance(raw, dict) else raw
-    if model_type != "gpt2":
-        raise ValueError(f"expected model_type 'gpt2' in {path}, got {model_type!r}")
-    if missing := [name for name in _NEEDED if name not in raw]:
-        raise ValueError(f"expected {', '.join(_NEEDED)} in {path}, got no {', '.join(missing)}")
-    for name, value in _FIXED.items():
-        if raw.get(name, value) != value:
-            raise ValueError(f"expected {name}={value!r} in {path}, got {raw[name]!r}, which this model does not have")
-    if raw.get("n_inner") not in (None, 4 * raw["n_embd"]):
-        raise ValueError(f"expected n_inner = 4 * n_embd = {4 * raw['n_embd']} in {path}, got {raw['n_inner']}")
-    return {
-        "vocab_size": raw["vocab_size"],
-        "block_size": raw["n_positions"],
-        "n_layer": raw["n_layer"],
-        "n_head": raw["n_head"],
-        "n_embd": raw["n_embd"],
-        "dropout": raw.get("resid_pdrop", 0.0),
-        "bias": raw.get("bias", True),
-    }
+    refuse_missing(raw, _FIELDS.values())
+    refuse_others(raw, _FIXED)
+    return GPTConfig(
+        **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
+        n_inner=raw.get("n_inner"),
+        norm_eps=raw.get("layer_norm_epsilon", 1e-5),
+        tied=raw.get("tie_word_embeddings", True),
+        bias=raw.get("bias", True),
+        dropout=raw.get("resid_pdrop", 0.0),
+    )
+
+
+def to_tensors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights by GPT-2's names."""
+    prefix = {"lm_head.weight": ""}
+    return {prefix.get(name, "transformer.") + name: _transposed(name, tensor) for name, tensor in weights.items()}
+
+
+def from_tensors(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+    """GPT-2's weights by our names."""
+    named = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    if config.tied:
+        named.pop("lm_head.weight", None)  # the embeddings again
+    masks = (".attn.bias", ".attn.masked_bias")  # buffers of old files
+    return {name: _transposed(name, tensor) for name, tensor in named.items() if not name.endswith(masks)}
 
 
 def _transposed(name: str, tensor: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 r"""Multilayer perceptron with the backward pass written out by hand, beside the one that autograd finds.
 
+A hidden layer: weights, normalisation, activation, dropout, in this order. Batch normalisation (Ioffe & Szegedy 2015),
+layer normalisation (Ba et al. 2016) and dropout (Srivastava et al. 2014) are there where the config asks for them.
+
 Axes: ``batch`` samples; ``inputs`` and ``outputs`` the units of the first and the last layer.
 Layers count from 1 to :math:`L`; ``layers.0`` holds :math:`\mathbf{W}^{(1)}` and :math:`\mathbf{b}^{(1)}`.
 """
@@ -7,14 +10,17 @@ Layers count from 1 to :math:`L`; ``layers.0`` holds :math:`\mathbf{W}^{(1)}` an
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-ActivationName = Literal["relu", "tanh", "sigmoid", "gelu", "identity"]
+from companion.models.checks import check_choices, check_dropout, check_tensor, check_values
+
+ActivationName = Literal["relu", "tanh", "sigmoid", "gelu", "silu", "identity"]
+NormalisationName = Literal["none", "batch", "layer"]
 LossName = Literal["cross_entropy", "squared_error", "binary_cross_entropy"]
 
 
@@ -35,6 +41,7 @@ _ACTIVATIONS: dict[ActivationName, _Activation] = {
     # σ(−z) in place of 1 − σ(z), which cancels to 0 for large z.
     "sigmoid": _Activation(torch.sigmoid, lambda z: torch.sigmoid(z) * torch.sigmoid(-z)),
     "gelu": _Activation(F.gelu, _gelu_derivative),
+    "silu": _Activation(F.silu, lambda z: torch.sigmoid(z) * (1 + z * torch.sigmoid(-z))),
     "identity": _Activation(lambda z: z, torch.ones_like),
 }
 
@@ -50,15 +57,21 @@ class MLPConfig:
             or ``binary_cross_entropy`` (one sigmoid an output, targets in [0, 1]). Every loss sums over the outputs and
             averages over the batch.
         output: the function of the last layer. The two cross-entropies work on logits and need ``identity``.
+        normalisation: of every hidden layer, before its activation: over the ``batch`` for each unit, over the units of
+            the ``layer`` for each sample, or ``none``.
+        dropout: probability with which a hidden layer's activations are dropped in training.
 
     Raises:
-        ValueError: for fewer than two sizes, a size below 1, an unknown name, or an ``output`` that the loss excludes.
+        ValueError: for fewer than two sizes, a size below 1, an unknown name, a dropout outside [0, 1), or an
+            ``output`` that the loss excludes.
     """
 
     sizes: tuple[int, ...]
     activation: ActivationName = "relu"
     loss: LossName = "cross_entropy"
     output: ActivationName = "identity"
+    normalisation: NormalisationName = "none"
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.sizes) < 2 or min(self.sizes) < 1:
@@ -66,10 +79,10 @@ class MLPConfig:
                 f"expected sizes to hold at least two layers of at least one unit, got {self.sizes}; "
                 "give (inputs, hidden …, outputs)"
             )
-        choices = {"activation": ActivationName, "output": ActivationName, "loss": LossName}
-        for field, names in choices.items():
-            if getattr(self, field) not in get_args(names):
-                raise ValueError(f"expected {field} to be one of {get_args(names)}, got {getattr(self, field)!r}")
+        check_choices(
+            self, activation=ActivationName, output=ActivationName, loss=LossName, normalisation=NormalisationName
+        )
+        check_dropout(self)
         if self.loss != "squared_error" and self.output != "identity":
             raise ValueError(
                 f"expected output='identity' with loss={self.loss!r}, which takes logits, got output={self.output!r}; "
@@ -80,6 +93,9 @@ class MLPConfig:
                 f"expected at least two outputs with loss='cross_entropy', got sizes={self.sizes}; "
                 "for two classes on one output choose loss='binary_cross_entropy'"
             )
+
+
+_NORMALISATIONS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 class MLP(nn.Module):
@@ -102,14 +118,17 @@ class MLP(nn.Module):
         self.config = config
         pairs = zip(config.sizes[:-1], config.sizes[1:], strict=True)
         self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
+        self.norms = nn.ModuleList(_NORMALISATIONS[config.normalisation](size) for size in config.sizes[1:-1])
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         """The last layer's activations: logits for the two cross-entropies, predictions for ``squared_error``.
 
         Raises:
-            ValueError: where ``x`` has another rank, width or dtype than the first layer takes.
+            ValueError: where ``x`` has another rank, width or dtype than the first layer takes, or batch normalisation
+                would learn from a single row.
         """
-        return self._run(x)[1][-1]
+        return self._run(x)[-1][-1]
 
     def loss(self, x: Float[Tensor, "batch inputs"], y: Tensor) -> Float[Tensor, ""]:
         r"""Mean over the batch of one sample's loss, differentiable by autograd.
@@ -145,13 +164,21 @@ class MLP(nn.Module):
             \frac{\partial L}{\partial \mathbf{W}^{(l)}} = \boldsymbol\delta^{(l)\top} \mathbf{a}^{(l-1)}, \qquad
             \frac{\partial L}{\partial \mathbf{b}^{(l)}} = \sum_i \boldsymbol\delta^{(l)}_i
 
+        A normalisation puts one more step between :math:`\sigma'` and the weights. In training mode the running
+        statistics of batch normalisation move, as in :meth:`loss`.
+
         Returns:
             The gradients under the names of ``named_parameters()``.
 
         Raises:
-            ValueError: as :meth:`loss`.
+            ValueError: as :meth:`loss`, and for dropout in training mode: another pass would draw another mask.
         """
-        z, a = self._run(x)
+        if self.training and self.config.dropout:
+            raise ValueError(
+                f"expected no dropout in training mode, got dropout={self.config.dropout}, which draws a new mask; "
+                "call eval() first, or take autograd's gradients of loss"
+            )
+        z, u, a = self._run(x)
         self._check_targets(y, a[-1])
         delta = self._output_delta(z[-1], a[-1], y)
         found: dict[str, Tensor] = {}
@@ -161,8 +188,30 @@ class MLP(nn.Module):
             if index > 0:  # nobody asks for the inputs' gradient: its product is saved
                 hidden = _ACTIVATIONS[self.config.activation]
                 weight = self.get_parameter(f"layers.{index}.weight")
-                delta = (delta @ weight) * hidden.derivative(z[index - 1])
+                delta = (delta @ weight) * hidden.derivative(u[index - 1])
+                if self.config.normalisation != "none":
+                    delta, gain, shift = self._through_norm(index - 1, z[index - 1], delta)
+                    found |= {f"norms.{index - 1}.weight": gain, f"norms.{index - 1}.bias": shift}
         return {name: found[name] for name, _ in self.named_parameters()}
+
+    def _through_norm(
+        self, index: int, z: Float[Tensor, "batch units"], delta: Float[Tensor, "batch units"]
+    ) -> tuple[Float[Tensor, "batch units"], Float[Tensor, " units"], Float[Tensor, " units"]]:
+        r"""From ∂L/∂u with u = γ·n + β and n = (z − mean)/s: ∂L/∂z, ∂L/∂γ and ∂L/∂β.
+
+        :math:`\partial L/\partial z = (d - \overline{d} - n\,\overline{dn})/s` with :math:`d = \partial L/\partial n`:
+        mean and s follow z, so that z cannot move n by a constant or along itself. Running statistics do not follow.
+        """
+        norm = self.norms[index]
+        assert isinstance(norm, nn.BatchNorm1d | nn.LayerNorm)
+        axis = 0 if isinstance(norm, nn.BatchNorm1d) else 1
+        frozen = axis == 0 and not norm.training
+        mean = norm.get_buffer("running_mean") if frozen else z.mean(axis, keepdim=True)
+        variance = norm.get_buffer("running_var") if frozen else z.var(axis, unbiased=False, keepdim=True)
+        scale = (variance + norm.eps).rsqrt()
+        n, d = (z - mean) * scale, delta * norm.weight
+        follows = 0 if frozen else d.mean(axis, keepdim=True) + n * (d * n).mean(axis, keepdim=True)
+        return (d - follows) * scale, (delta * n).sum(dim=0), delta.sum(dim=0)
 
     def _output_delta(
         self, z: Float[Tensor, "batch outputs"], out: Float[Tensor, "batch outputs"], y: Tensor
@@ -174,43 +223,39 @@ class MLP(nn.Module):
             return (out - y) * _ACTIVATIONS[self.config.output].derivative(z) / len(z)
         return (torch.sigmoid(z) - y) / len(z)
 
-    def _run(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """All pre-activations z (layers 1 to L) and activations a (layers 0 to L)."""
+    def _run(self, x: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """What the weights give (z, layers 1 to L), these normalised (u, 1 to L − 1), activations (a, 0 to L)."""
         self._check_inputs(x)
         z: list[Tensor] = []
+        u: list[Tensor] = []
         a = [x]
-        for index, layer in enumerate(self.layers):
-            last = index == len(self.layers) - 1
+        for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
             z.append(layer(a[-1]))
-            a.append(_ACTIVATIONS[self.config.output if last else self.config.activation].value(z[-1]))
-        return z, a
+            u.append(norm(z[-1]))
+            a.append(self.dropout(_ACTIVATIONS[self.config.activation].value(u[-1])))
+        z.append(self.layers[-1](a[-1]))
+        a.append(_ACTIVATIONS[self.config.output].value(z[-1]))
+        return z, u, a
 
     @property
     def _dtype(self) -> torch.dtype:
         return next(self.parameters()).dtype
 
     def _check_inputs(self, x: Float[Tensor, "batch inputs"]) -> None:
-        width, dtype = self.config.sizes[0], self._dtype
-        if x.ndim != 2 or x.shape[1] != width or len(x) == 0:
+        do = f"flatten each sample into a row, and convert it with x.to({self._dtype})"
+        check_tensor("x", x, "batch", self.config.sizes[0], dtype=self._dtype, do=do)
+        if len(x) == 1 and self.training and self.config.normalisation == "batch":
             raise ValueError(
-                f"expected x of shape [batch, {width}] with at least one row, got {list(x.shape)}; "
-                "flatten each sample into a row, or change sizes[0]"
+                "expected at least two rows for normalisation='batch' in training mode, got one: it has no variance; "
+                "use a larger batch, call eval(), or choose normalisation='layer'"
             )
-        if x.dtype != dtype:
-            raise ValueError(f"expected x of the weights' dtype {dtype}, got {x.dtype}; convert it with x.to({dtype})")
 
     def _check_targets(self, y: Int[Tensor, " batch"] | Float[Tensor, "batch outputs"], out: Tensor) -> None:
         labels = self.config.loss == "cross_entropy"
         # The weights' dtype, not the outputs': under autocast these are bfloat16, and the targets stay as they are.
         dtype, shape = (torch.int64, out.shape[:1]) if labels else (self._dtype, out.shape)
-        if y.shape != shape or y.dtype != dtype:
-            raise ValueError(
-                f"expected y of shape {list(shape)} and dtype {dtype} for loss={self.config.loss!r}, "
-                f"got {list(y.shape)} and {y.dtype}; reshape or convert it: it is never broadcast"
-            )
-        top = out.shape[1] - 1 if labels else 1
-        if self.config.loss != "squared_error" and y.device.type == "cpu" and not ((y >= 0) & (y <= top)).all():
-            raise ValueError(
-                f"expected every y between 0 and {top} for loss={self.config.loss!r}, "
-                f"got {y.min().item()} to {y.max().item()}; number the classes from 0, or scale the targets"
-            )
+        hint = f"this is what loss={self.config.loss!r} takes"
+        check_tensor("y", y, *shape, dtype=dtype, do=f"{hint}: reshape or convert it, it is never broadcast")
+        if self.config.loss != "squared_error":
+            top = out.shape[1] - 1 if labels else 1
+            check_values("y", y, 0, top, do=f"{hint}: number the classes from 0, or scale the targets")

@@ -14,6 +14,7 @@ from companion.stats.checks import as_labels, as_scores, check_binary, check_one
 from companion.stats.counts import Table
 from companion.stats.intervals import Interval
 from companion.stats.metrics import METRICS, check_classes
+from companion.stats.result import Result
 
 LEVEL = 0.95
 N_RESAMPLES = 9_999
@@ -22,7 +23,7 @@ Column = Shaped[np.ndarray, " examples"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """The difference of two models in one metric; ``print`` shows it as one sentence.
 
     Attributes:

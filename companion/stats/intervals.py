@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from statsmodels.stats.proportion import proportion_confint
 
+from companion.stats.result import Result
+
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Result):
     """An estimate and its confidence interval; ``print`` shows it as one sentence.
 
     The level is a property of the procedure: of many intervals made this way from independent samples, a share

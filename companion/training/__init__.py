@@ -8,13 +8,18 @@ from companion.training.loop import Batches, fit, validate
 from companion.training.predict import Prediction, predict
 from companion.training.recipe import read_recipe
 from companion.training.schedule import learning_rate, plot_schedule
+from companion.training.search import SearchResult, search
+from companion.training.space import Choice, Range
 from companion.training.step import DivergedError
 
 __all__ = [
     "Batches",
+    "Choice",
     "DivergedError",
     "History",
     "Prediction",
+    "Range",
+    "SearchResult",
     "TrainConfig",
     "bits_per_byte",
     "fit",
@@ -22,6 +27,7 @@ __all__ = [
     "plot_schedule",
     "predict",
     "read_recipe",
+    "search",
     "token_losses",
     "validate",
     "whole_weights",

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -41,7 +41,7 @@ class Batches(Protocol):
         """The validation set, batch by batch; empty for none. A batch's last tensor holds the targets."""
 
 
-def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
+def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable[[Row], None] | None = None) -> History:
     """Trains ``model`` in place on ``model.loss(*batch)``, a mean over the targets in the batch's last tensor.
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest whole checkpoint; on the CPU in float32 the
@@ -53,6 +53,8 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
         model: has a method ``loss`` that returns a scalar; it is moved to the device of ``config``.
         data: the batches.
         config: the rest.
+        watch: is called after each step with the step's row of the history, in every process; what it raises ends the
+            run there.
 
     Raises:
         TypeError: where the model has no ``loss``.
@@ -77,7 +79,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig) -> History:
     rows = config.micro_batch_size or config.batch_size
     stepper = Stepper(trainable, optimizers, precision, config.grad_clip, world, scaler, rows)
     learner = checkpoint.Learner(model, optimizers, average, world)
-    run = _Run(config, data, device, stepper, learner, flops / peak if flops and peak else None)
+    run = _Run(config, data, device, stepper, learner, flops / peak if flops and peak else None, watch)
     with RunFolder(config, writes=world.rank == 0) as folder:
         return run.go(folder)
 
@@ -101,6 +103,7 @@ class _Run:
     stepper: Stepper
     learner: checkpoint.Learner
     seconds_at_peak: float | None  # what a step would take if the device did nothing but the model's operations
+    watch: Callable[[Row], None] | None
     history: History = dataclasses.field(default_factory=History)
 
     def go(self, folder: RunFolder) -> History:
@@ -118,6 +121,8 @@ class _Run:
                 bar.set_postfix_str(f"loss {row['loss']:.3f}", refresh=False)
                 bar.update()
                 self._checkpoint(folder, step + 1, stop=stop)
+                if self.watch is not None:
+                    self.watch(row)
                 if stop:
                     raise KeyboardInterrupt(f"stopped after step {step + 1}")
         self._finish()

@@ -18,7 +18,8 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     gradient descent on batches with and without a running gradient (Polyak 1964). ``muon``: the weights of linear
     layers move by Muon (Jordan et al. 2024), whose step is momentum made orthogonal, scaled by
     :math:`0.2\sqrt{\max(\text{rows}, \text{columns})}` so that AdamW's learning rates fit it (Liu et al. 2025, equation
-    4); embeddings, biases and normalisations move by AdamW.
+    4); embeddings, output weights (``lm_head``), biases and
+    normalisations move by AdamW.
     """
     linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]

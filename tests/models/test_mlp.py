@@ -9,11 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from companion.models.mlp import MLP, ActivationName, LossName, MLPConfig
+from companion.economics.compute import forward_flops, parameter_count
+from companion.models.mlp import MLP, ActivationName, LossName, MLPConfig, NormalisationName
 
 SIZES = (5, 7, 11, 3)  # primes, so that a swapped axis fails
 BATCH = 13
-MODULES = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "identity": nn.Identity}
+MODULES = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU}
+MODULES["identity"] = nn.Identity
+NORMS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 CASES = [
     pytest.param(activation, loss, output, id=f"{activation}-{loss}-{output}")
     for activation, (loss, output) in itertools.product(
@@ -24,9 +27,35 @@ CASES = [
 ]
 
 
-def make(activation="relu", loss="cross_entropy", output="identity", sizes=SIZES, dtype=torch.float64) -> MLP:
+def make(activation="relu", loss="cross_entropy", output="identity", sizes=SIZES, dtype=torch.float64, **more) -> MLP:
     torch.manual_seed(17)
-    return MLP(MLPConfig(sizes, activation=activation, loss=loss, output=output)).to(dtype)
+    return MLP(MLPConfig(sizes, activation=activation, loss=loss, output=output, **more)).to(dtype)
+
+
+def make_normalised(normalisation: NormalisationName, dropout=0.0) -> MLP:
+    """With gains, shifts and running statistics that are not 1 and 0."""
+    model = make("gelu", normalisation=normalisation, dropout=dropout)
+    with torch.no_grad():
+        for norm in model.norms:
+            for tensor in norm.state_dict().values():
+                if tensor.is_floating_point():
+                    tensor.copy_(0.5 + torch.rand_like(tensor))
+    return model
+
+
+def peer_of(model: MLP) -> nn.Sequential:
+    """Linear, normalisation, activation, dropout, with the model's weights and statistics."""
+    config = model.config
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(config.sizes[:-1]):
+        layers += [nn.Linear(fan_in, fan_out), NORMS[config.normalisation](fan_out)]
+        layers += [nn.GELU(), nn.Dropout(config.dropout)]
+    peer = nn.Sequential(*layers, nn.Linear(*config.sizes[-2:])).double()
+    for index, layer in enumerate(model.layers):
+        peer[4 * index].load_state_dict(layer.state_dict())
+    for index, norm in enumerate(model.norms):
+        peer[4 * index + 1].load_state_dict(norm.state_dict())
+    return peer
 
 
 def batch(loss: LossName, dtype=torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,6 +94,61 @@ def test_forward_loss_and_gradients_equal_torch_nn(activation, loss, output):
     assert list(found) == [name for name, _ in model.named_parameters()]
     for ours, theirs in zip(found.values(), peer.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs.grad, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("normalisation", get_args(NormalisationName))
+def test_normalisation_and_dropout_equal_torch_nn(normalisation, dropout, training):
+    model = make_normalised(normalisation, dropout).train(training)
+    peer = peer_of(model).train(training)
+    x, _ = batch("cross_entropy")
+    for _ in range(3):  # running statistics move from one to the next
+        torch.manual_seed(23)
+        expected = peer(x)
+        torch.manual_seed(23)
+        torch.testing.assert_close(model(x), expected, rtol=0, atol=1e-14)
+    for index, norm in enumerate(model.norms):
+        for name, tensor in peer[4 * index + 1].state_dict().items():
+            torch.testing.assert_close(norm.state_dict()[name], tensor, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("normalisation", ["batch", "layer"])
+def test_hand_gradients_through_normalisation_equal_autograd(normalisation, training):
+    model, again = make_normalised(normalisation).train(training), make_normalised(normalisation).train(training)
+    x, y = batch("cross_entropy")
+    model.loss(x, y).backward()
+    found = again.gradients(x, y)
+    assert list(found) == [name for name, _ in model.named_parameters()]
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, model.get_parameter(name).grad, rtol=0, atol=1e-12)
+    for name, buffer in model.named_buffers():  # running statistics: gradients moves them as loss does
+        assert torch.equal(again.get_buffer(name), buffer)
+
+
+def test_hand_gradients_refuse_another_dropout_mask():
+    model = make(dropout=0.3)
+    x, y = batch("cross_entropy")
+    with pytest.raises(ValueError, match="no dropout in training mode, got dropout=0.3.*call eval"):
+        model.gradients(x, y)
+    model.eval().loss(x, y).backward()
+    for name, gradient in model.gradients(x, y).items():
+        torch.testing.assert_close(gradient, model.get_parameter(name).grad, rtol=0, atol=1e-12)
+
+
+def test_options_do_not_change_the_initial_weights():
+    plain = dict(make().named_parameters())
+    model = make(normalisation="layer", dropout=0.3)
+    assert all(torch.equal(model.get_parameter(name), value) for name, value in plain.items())
+    assert list(plain) == [f"layers.{index}.{kind}" for index in range(3) for kind in ("weight", "bias")]
+
+
+@pytest.mark.parametrize("normalisation", get_args(NormalisationName))
+def test_counts(normalisation):
+    config = MLPConfig(SIZES, normalisation=normalisation)
+    assert parameter_count(config) == sum(p.numel() for p in MLP(config).parameters())
+    assert forward_flops(config, batch=BATCH) == 2 * BATCH * (5 * 7 + 7 * 11 + 11 * 3)
 
 
 @pytest.mark.parametrize(("activation", "loss", "output"), CASES)
@@ -176,6 +260,8 @@ def test_no_hidden_layer_is_a_linear_classifier():
         ({"activation": "softplus"}, "expected activation to be one of .* got 'softplus'"),
         ({"output": "softmax"}, "expected output to be one of .* got 'softmax'"),
         ({"loss": "mse"}, "expected loss to be one of .* got 'mse'"),
+        ({"normalisation": "group"}, "expected normalisation to be one of .* got 'group'"),
+        ({"dropout": 1.0}, "expected dropout in .*, got 1.0"),
         ({"output": "sigmoid"}, "expected output='identity' with loss='cross_entropy', .* drop output"),
         ({"sizes": (5, 1)}, "two outputs with loss='cross_entropy', .* choose loss='binary_cross_entropy'"),
     ],
@@ -189,21 +275,29 @@ def test_config_refuses(options, message):
 @pytest.mark.parametrize(
     ("loss", "change", "message"),
     [
-        ("cross_entropy", lambda x, y: (x[0], y), r"shape \[batch, 5\] .* got \[5\]; flatten"),
-        ("cross_entropy", lambda x, y: (x[:, :4], y), r"shape \[batch, 5\] .* got \[13, 4\]"),
-        ("cross_entropy", lambda x, y: (x[:0], y[:0]), r"at least one row, got \[0, 5\]"),
-        ("cross_entropy", lambda x, y: (x.float(), y), r"dtype torch.float64, got torch.float32; convert it with x.to"),
-        ("cross_entropy", lambda x, y: (x, y[:-1]), r"shape \[13\] .* got \[12\]"),
-        ("cross_entropy", lambda x, y: (x, y.double()), r"dtype torch.int64 .* got \[13\] and torch.float64"),
-        ("cross_entropy", lambda x, y: (x, y + 1), "every y between 0 and 2 .* got 1 to 3; number the classes from 0"),
-        ("cross_entropy", lambda x, y: (x, y - 1), "every y between 0 and 2 .* got -1 to 1"),
-        ("squared_error", lambda x, y: (x, y[:, 0]), r"shape \[13, 3\] .* got \[13\] .* never broadcast"),
-        ("binary_cross_entropy", lambda x, y: (x, y.float()), r"torch.float64 .* \[13, 3\] and torch.float32"),
-        ("binary_cross_entropy", lambda x, y: (x, y + 1), "every y between 0 and 1 .* scale the targets"),
-        ("binary_cross_entropy", lambda x, y: (x, y * torch.nan), "every y between 0 and 1 .* got nan to nan"),
+        ("cross_entropy", lambda x, y: (x[0], y), r"x of shape \[batch, 5\] .* got \[5\] .*; flatten"),
+        ("cross_entropy", lambda x, y: (x[:, :4], y), r"x of shape \[batch, 5\] .* got \[13, 4\]"),
+        ("cross_entropy", lambda x, y: (x[:0], y[:0]), r"at least one element, got \[0, 5\]"),
+        ("cross_entropy", lambda x, y: (x.float(), y), r"dtype torch.float64, got .* torch.float32; .* with x.to"),
+        ("cross_entropy", lambda x, y: (x, y[:-1]), r"y of shape \[13\] .* got \[12\] .* takes: reshape or convert it"),
+        ("cross_entropy", lambda x, y: (x, y.double()), r"dtype torch.int64, got \[13\] and torch.float64"),
+        ("cross_entropy", lambda x, y: (x, y + 1), "expected y from 0 to 2, got 1 to 3; .* number the classes from 0"),
+        ("cross_entropy", lambda x, y: (x, y - 1), "expected y from 0 to 2, got -1 to 1"),
+        ("squared_error", lambda x, y: (x, y[:, 0]), r"y of shape \[13, 3\] .* got \[13\] .* never broadcast"),
+        ("binary_cross_entropy", lambda x, y: (x, y.float()), r"torch.float64, got \[13, 3\] and torch.float32"),
+        ("binary_cross_entropy", lambda x, y: (x, y + 1), "expected y from 0 to 1, got .* scale the targets"),
+        ("binary_cross_entropy", lambda x, y: (x, y * torch.nan), "expected y from 0 to 1, got nan to nan"),
     ],
 )
 def test_bad_batches_are_refused(method, loss, change, message):
     model = make(loss=loss)
     with pytest.raises(ValueError, match=message):
         getattr(model, method)(*change(*batch(loss)))
+
+
+@pytest.mark.parametrize("method", ["loss", "gradients"])
+def test_batch_normalisation_refuses_one_row_in_training(method):
+    model, (x, y) = make(normalisation="batch"), batch("cross_entropy")
+    with pytest.raises(ValueError, match="at least two rows for normalisation='batch' in training mode, got one"):
+        getattr(model, method)(x[:1], y[:1])
+    assert getattr(model.eval(), method)(x[:1], y[:1])

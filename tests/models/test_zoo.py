@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import companion.models
@@ -36,7 +37,7 @@ def test_forward_and_gradients_equal_the_reference(case):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_loss_and_gradients_are_finite(case, dtype, device):
-    model, batch = case.model.to(device), [tensor.to(device) for tensor in case.batch]
+    model, batch = case.model.to(device), [part.to(device) for part in case.batch]
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         loss = model.loss(*batch)
     assert loss.shape == ()
@@ -46,6 +47,9 @@ def test_loss_and_gradients_are_finite(case, dtype, device):
         assert parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*should not be instantiated:DeprecationWarning"
+)  # Dynamo's own, of autograd functions
 def test_compiles_without_a_graph_break(case):
     torch._dynamo.reset()
     torch.manual_seed(1)  # some losses draw noise
@@ -65,15 +69,13 @@ def test_exports_with_the_same_numbers(case):
 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 def test_onnx_gives_the_same_numbers(case, tmp_path):
-    if case.no_onnx:
-        pytest.skip(case.no_onnx)
     onnxruntime = pytest.importorskip("onnxruntime")
     model = case.model.eval()
     path = tmp_path / "model.onnx"
     torch.onnx.export(model, case.inputs, path, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    values = [tensor.numpy() for tensor in case.inputs]
+    values = [tensor.numpy() for tensor in tree_leaves(case.inputs)]
     [found] = session.run(None, dict(zip(names, values, strict=True)))
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(found), model(*case.inputs), atol=1e-5, rtol=1e-4)
@@ -87,11 +89,21 @@ def test_weights_come_back_to_the_bit(case, tmp_path):
         assert torch.equal(named_weights(again)[name], tensor), name
 
 
+def weighted_bag_flops(table, nodes, *options, **_):
+    """A sparse product is a bag of embeddings with weights, which torch's counter passes over."""
+    weights = options[4] if len(options) > 4 else None  # after offsets, scale_grad_by_freq, mode and sparse
+    return 2 * nodes[0] * table[1] if weights is not None else 0
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch's own flags for oneDNN warn of each other
 def test_counts_by_formula_are_those_that_are_counted(case):
     assert parameter_count(case.model.config) == sum(p.numel() for p in case.model.parameters())
     # Attention and LSTM as their formulas say: the counter does not look into fused kernels.
     unfused = sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False)
-    with FlopCounterMode(display=False) as counter, unfused[0], unfused[1], torch.no_grad():
+    bags = dict.fromkeys(
+        [torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only], weighted_bag_flops
+    )
+    with FlopCounterMode(display=False, custom_mapping=bags) as counter, unfused[0], unfused[1], torch.no_grad():
         case.model(*case.inputs)
     assert forward_flops(case.model.config, **case.sizes) == counter.get_total_flops()
 

@@ -32,12 +32,12 @@ def forward_flops(config: object, **sizes: int) -> int:
 
 
 def training_flops(config: object, **sizes: int) -> int:
-    """Operations of a forward and a backward pass, which costs twice the forward one; arguments as :func:`forward_flops`."""
+    """Operations of a forward pass and a backward one, which costs twice as much; arguments as :func:`forward_flops`."""
     return 3 * forward_flops(config, **sizes)
 
 
 def six_nd(parameters: int, tokens: int) -> int:
-    r"""The rule of thumb for training a transformer, :math:`C \approx 6ND` operations (Kaplan et al. 2020, section 2.1).
+    r"""A rule of thumb for training a transformer, :math:`C \approx 6ND` operations (Kaplan et al. 2020, section 2.1).
 
     It leaves attention's own products out, which depend on the length of the sequence. Table D.1 of Brown et al. 2020
     was computed with it.

@@ -1,0 +1,93 @@
+"""The sizes and options of a GPT; the defaults are GPT-2's."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from companion.models.checks import check_choices, check_dropout, check_sizes
+
+PositionName = Literal["learned", "rotary"]
+NormName = Literal["layer", "rms"]
+FeedForwardName = Literal["gelu", "swiglu"]
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The sizes of a :class:`GPT`. The defaults are those of GPT-2 'small', but for ``bias``.
+
+    Attributes:
+        vocab_size: number of distinct tokens.
+        block_size: longest sequence, in tokens.
+        n_layer: number of blocks.
+        n_head: attention heads a block; divides ``n_embd``.
+        n_embd: width of the residual stream, in numbers a token.
+        dropout: probability with which activations are dropped in training.
+        bias: whether linear layers and layer normalisations have additive constants, as GPT-2 has.
+        positions: ``learned`` adds a vector a position to the embeddings; ``rotary`` turns queries and keys.
+        rope_theta: base of the rotary angles; larger ones turn more slowly. Without effect on learned positions.
+        norm: ``layer`` normalisation, or ``rms``, which subtracts no mean.
+        norm_eps: what the normalisations add to the mean square before the root is taken.
+        feed_forward: ``gelu``, two layers; or ``swiglu``, three layers, one of which gates another.
+        n_inner: width between the feed-forward layers; None is 4 · ``n_embd``.
+        n_kv_head: heads of keys and values, shared by ``n_head`` of queries, which it divides; None is ``n_head``.
+        tied: whether the output weights are the token embeddings.
+
+    Raises:
+        ValueError: naming the field and the value that cannot be.
+    """
+
+    vocab_size: int = 50_257
+    block_size: int = 1_024
+    n_layer: int = 12
+    n_head: int = 12
+    n_embd: int = 768
+    dropout: float = 0.0
+    bias: bool = False
+    positions: PositionName = "learned"
+    rope_theta: float = 10_000.0
+    norm: NormName = "layer"
+    norm_eps: float = 1e-5
+    feed_forward: FeedForwardName = "gelu"
+    n_inner: int | None = None
+    n_kv_head: int | None = None
+    tied: bool = True
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("n_inner", "n_kv_head") if getattr(self, name) is not None]
+        check_sizes(self, "vocab_size", "block_size", "n_layer", "n_head", "n_embd", *given)
+        check_choices(self, positions=PositionName, norm=NormName, feed_forward=FeedForwardName)
+        check_dropout(self)
+        for name in ("rope_theta", "norm_eps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"expected {name} above 0, got {getattr(self, name)}")
+        if self.n_embd % self.n_head:
+            lower, upper = self.n_embd // self.n_head * self.n_head, -(-self.n_embd // self.n_head) * self.n_head
+            near = " or ".join(str(width) for width in (lower, upper) if width)
+            raise ValueError(
+                f"expected n_embd to be a multiple of n_head, got n_embd={self.n_embd} and n_head={self.n_head}: "
+                f"take n_embd={near}"
+            )
+        if self.n_head % self.kv_heads:
+            fitting = [count for count in range(1, self.n_head + 1) if self.n_head % count == 0]
+            raise ValueError(
+                f"expected n_kv_head to divide n_head={self.n_head}, got {self.n_kv_head}: take one of {fitting}"
+            )
+        if self.positions == "rotary" and self.head_dim % 2:
+            raise ValueError(
+                f"expected n_embd / n_head to be even with positions='rotary', which turns pairs of dimensions, "
+                f"got {self.n_embd} / {self.n_head} = {self.head_dim}: change n_embd or n_head"
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Dimensions of a head, ``n_embd / n_head``."""
+        return self.n_embd // self.n_head
+
+    @property
+    def kv_heads(self) -> int:
+        """``n_kv_head``, or what None stands for."""
+        return self.n_head if self.n_kv_head is None else self.n_kv_head
+
+    @property
+    def inner(self) -> int:
+        """``n_inner``, or what None stands for."""
+        return 4 * self.n_embd if self.n_inner is None else self.n_inner

