@@ -26,6 +26,7 @@ from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
 from companion.models.policy import ActorCritic, ActorCriticConfig
 from companion.models.published import PUBLISHED
+from companion.models.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell, unroll
 from companion.models.resnet import ResNet, ResNetConfig
 from companion.models.sentence_encoder import (
     SentenceEncoder,
@@ -71,13 +72,17 @@ __all__ = [
     "GATConfig",
     "GCNConfig",
     "GPTConfig",
+    "GRUCell",
     "GraphConfig",
     "GraphSAGE",
     "GraphSAGEConfig",
+    "LSTMCell",
     "MLPConfig",
     "MultiHeadAttention",
     "NGram",
     "NodeClassifier",
+    "RNNCell",
+    "Recurrent",
     "ResNet",
     "ResNetConfig",
     "Rollout",
@@ -104,4 +109,5 @@ __all__ = [
     "minilm_folder",
     "rollout",
     "sentence_tokenizer",
+    "unroll",
 ]

@@ -2,7 +2,8 @@
 
 GPT-2: the checkpoints that OpenAI released with Radford et al. 2019. GPT-3: table 2.1 of Brown et al. 2020, whose
 "same model and architecture as GPT-2" is taken at its word: constants, tied embeddings, and dense attention. Theirs is
-sparse in every second layer, which changes operations but no parameters. Llama 2: Touvron et al. 2023.
+sparse in every second layer, which changes operations but no parameters. Llama 2: Touvron et al. 2023. BERT: Devlin et
+al. 2019, with the head that it was trained with; its "110M" and "340M" count the encoder and its pooler.
 
 Table 2.1 contradicts itself in two rows: heads times their dimensions are not the width. Parameters depend on the
 width, not on the heads. XL has 24 heads of 128 in a width of 2,048: we take the width, and 16 heads of 128. 13B has 40
@@ -11,6 +12,7 @@ the paper's table D.1, where 5,140 gives 12,953. All counts are within 0.2 % of 
 below its 1,320 million; and within 1.8 % of table 2.1, which rounds more.
 """
 
+from companion.models.bert import BERTConfig
 from companion.models.gpt_config import GPTConfig
 
 
@@ -45,5 +47,10 @@ _GPT = {
     ),
 }
 
-#: The config of each published size. Another family joins with a table of its own beside ``_GPT``.
-PUBLISHED: dict[str, GPTConfig] = {**_GPT}
+_BERT = {
+    "BERT base": BERTConfig(),
+    "BERT large": BERTConfig(width=1_024, n_layer=24, n_head=16, hidden=4_096),
+}
+
+#: The config of each published size.
+PUBLISHED: dict[str, GPTConfig | BERTConfig] = {**_GPT, **_BERT}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from companion.economics.compute import parameter_count, six_nd
-from companion.models import GPT, PUBLISHED
+from companion.models import BERT, GPT, PUBLISHED, BERTClassifierConfig, GPTConfig
 
 #: What the releases of GPT-2 and Llama 2 have.
 EXACT = {
@@ -29,8 +29,9 @@ ROUNDED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_count_by_formula_is_that_of_the_model(name):
+    config = PUBLISHED[name]
     with torch.device("meta"):
-        model = GPT(PUBLISHED[name])
+        model = GPT(config) if isinstance(config, GPTConfig) else BERT(config)
     assert parameter_count(PUBLISHED[name]) == sum(p.numel() for p in model.parameters())
 
 
@@ -45,6 +46,15 @@ def test_the_count_is_the_rounded_one(name, millions):
     count = parameter_count(PUBLISHED[name]) / 1e6
     assert count == pytest.approx(in_2_1, rel=0.018)
     assert count == pytest.approx(in_d_1, rel=0.0035 if name == "GPT-3 1.3B" else 0.002)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder_and_pooler"),  # transformers.BertModel of bert-base-uncased and bert-large-uncased
+    [("BERT base", 109_482_240), ("BERT large", 335_141_888)],
+)
+def test_bert_has_its_published_size(name, encoder_and_pooler):
+    config = BERTClassifierConfig(**vars(PUBLISHED[name]), n_class=2)
+    assert parameter_count(config) - (2 * config.width + 2) == encoder_and_pooler
 
 
 def test_table_d_1_decides_for_a_width_of_5120():

@@ -32,7 +32,7 @@ def forward_flops(config: object, **sizes: int) -> int:
 
 
 def training_flops(config: object, **sizes: int) -> int:
-    """Operations of a forward pass and a backward one, which costs twice as much; arguments as :func:`forward_flops`."""
+    """Operations of a forward pass and a backward one, which costs twice as much; sizes as :func:`forward_flops`."""
     return 3 * forward_flops(config, **sizes)
 
 

@@ -5,6 +5,7 @@ from companion.economics.compute.layers import attention_flops, linear, linear_f
 from companion.models.attention import AttentionConfig
 from companion.models.bert import BERTConfig
 from companion.models.bert_heads import BERTClassifierConfig, BERTSpanConfig
+from companion.models.blocks import BlockConfig
 from companion.models.gpt import GPTConfig
 from companion.models.recurrent import GATES, CellName
 from companion.models.sentence_encoder import SentenceEncoderConfig
@@ -56,6 +57,13 @@ def _(config: AttentionConfig, *, batch: int, queries: int, keys: int) -> int:
         keys, config.width, 2 * config.width
     )
     return batch * (products + attention_flops(queries, keys, config.width))
+
+
+@parameter_count.register
+@forward_flops.register
+def _(config: BlockConfig, **sizes: int) -> int:
+    """Its base, ``AttentionConfig``, would answer with the count of attention alone."""
+    raise TypeError(f"expected the config of a model of companion.models, got {type(config).__name__}, a part of one")
 
 
 @parameter_count.register
