@@ -10,7 +10,7 @@ from companion.data.captions import (
 )
 from companion.data.cifar import CIFAR10_CLASSES, cifar10
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
-from companion.data.datasets import DatasetBatches
+from companion.data.datasets import DatasetBatches, MapDataset
 from companion.data.download import download, download_archive
 from companion.data.graphs import Graph, planted_graph, split_nodes
 from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
@@ -41,6 +41,7 @@ __all__ = [
     "DatasetBatches",
     "Document",
     "Graph",
+    "MapDataset",
     "PlantedCorpus",
     "SkipGramBatches",
     "TensorBatches",

@@ -258,7 +258,7 @@ def mask_tokens(
         generator: where the randomness comes from, on the device of ``tokens``.
 
     Returns:
-        The tokens to read, and the targets: the original token where it was drawn, else -100.
+        The tokens to read, and the targets. A target is the original token where it was drawn, and -100 elsewhere.
 
     Raises:
         ValueError: for masks of another shape or dtype, or a ``rate`` outside (0, 1].

@@ -1,9 +1,10 @@
 """What a user can get wrong, refused where it enters: each error says what was expected, what came, and what to do."""
 
+import numbers
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 
@@ -59,6 +60,69 @@ def check_two_classes(metric: str, y_true: Shaped[np.ndarray, " examples"]) -> N
             f"expected y_true to hold at least two classes for metric {metric!r}, got only {classes[0]!r}; "
             "add examples of the other classes, or take 'accuracy'"
         )
+
+
+def as_numbers(*, at_least: int = 1, **columns: ArrayLike) -> list[Float[np.ndarray, " examples"]]:
+    """The columns as float64 vectors of one length: no NaN, nothing infinite or beyond 1e150, whose square overflows."""
+    vectors = {}
+    for name, values in columns.items():
+        vector = _as_vector(name, values)
+        if vector.dtype.kind not in "biuf":
+            raise ValueError(f"expected {name} to be numbers, got dtype {vector.dtype}; convert them with float()")
+        _refuse_missing(name, np.isnan(vector))
+        if (beyond := ~(np.abs(vector.astype(float)) <= 1e150)).any():
+            raise ValueError(
+                f"expected {name} to be finite, got {vector[beyond.argmax()]} at index {beyond.argmax()}; "
+                "drop it, or find out what went wrong there"
+            )
+        if len(vector) < at_least:
+            raise ValueError(f"expected {name} to hold at least {at_least} values, got {len(vector)}; collect more")
+        vectors[name] = vector.astype(float)
+    return _of_one_length(vectors)
+
+
+def as_groups(
+    name: str, groups: ArrayLike, n: int
+) -> tuple[Int[np.ndarray, " examples"], Shaped[np.ndarray, " groups"]]:
+    """Which of the distinct groups, counted from 0, each of ``n`` examples is in, and the groups' names in order."""
+    vector = _as_label_vector(name, groups)
+    if len(vector) != n:
+        raise ValueError(f"expected {name} to hold one value an example, got {len(vector):,} for {n:,} examples")
+    names, codes = np.unique(vector, return_inverse=True)
+    return codes, names
+
+
+def check_counts(successes: int, trials: int) -> None:
+    """Refuses successes and trials that are no counts, and more successes than trials."""
+    for name, count in (("successes", successes), ("trials", trials)):
+        if isinstance(count, bool | np.bool_) or not isinstance(count, numbers.Integral):
+            raise ValueError(f"expected {name} to be a whole number, got {count!r}; pass counts, not shares or vectors")
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"expected 0 <= successes <= trials and 1 trial at least, got {successes:,} of {trials:,}")
+
+
+def check_differs(name: str, values: Float[np.ndarray, " examples"]) -> None:
+    """Refuses values that are all alike, to within rounding: they hold no sign of how far the next may lie."""
+    if np.ptp(values) <= max(1e-12 * np.abs(values).max(), 1e-150):
+        raise ValueError(
+            f"expected {name} to hold values that differ, got {len(values):,} times {values[0]:.4g}: no interval "
+            "can come from them; collect more, or take companion.stats.proportion_ci where they are 0 or 1"
+        )
+
+
+def check_population(population: int | None, n: int) -> None:
+    """Refuses a population smaller than the sample, or no whole number; None stands for one without bounds."""
+    if population is not None and (not isinstance(population, numbers.Integral) or population < n):
+        raise ValueError(
+            f"expected population to be a whole number of at least the {n:,} sampled, got {population!r}; "
+            "leave it away where the sample stands for cases yet to come"
+        )
+
+
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Refuses a number that does not lie strictly between two bounds."""
+    if not low < value < high:
+        raise ValueError(f"expected {name} strictly between {low:g} and {high:g}, got {value}")
 
 
 def _as_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:

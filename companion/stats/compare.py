@@ -37,8 +37,31 @@ class Comparison(Result):
     test: str
 
     def __str__(self) -> str:
-        p_value = f"p = {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
-        return f"The difference, a minus b, is {self.difference.in_words()}; {p_value} ({self.test})."
+        return f"The difference, a minus b, is {self.difference.in_words()}; {p_in_words(self.p_value)} ({self.test})."
+
+
+@dataclass(frozen=True)
+class SizedComparison(Comparison):
+    """A comparison in a unit that says little by itself, and therefore with an effect size beside the p-value.
+
+    Attributes:
+        difference: of a minus b, with its interval.
+        p_value: two-sided: the probability of a difference at least this large, were there none.
+        test: the test that gave it, in words.
+        effect: the effect size, a pure number; positive where a is larger.
+        effect_name: which effect size it is.
+    """
+
+    effect: float
+    effect_name: str
+
+    def __str__(self) -> str:
+        return f"{super().__str__()[:-1]}; the {self.effect_name} is {self.effect:z.2f}."
+
+
+def p_in_words(p_value: float) -> str:
+    """A p-value as part of a sentence, none below the digits that any of these tests can vouch for."""
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
 
 
 def compare_paired(

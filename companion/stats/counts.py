@@ -11,7 +11,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from companion.stats.bootstrap import blocks, check_varies
+from companion.stats.bootstrap import blocks
+from companion.stats.bounds import check_varies
 
 Counts = Float[np.ndarray, "*tables cells"]
 Values = Float[np.ndarray, "*tables"]
@@ -20,16 +21,32 @@ PerClass = Float[np.ndarray, "*tables classes"]
 #: Jeffreys' prior for each cell of a table of two classes.
 JEFFREYS = 0.5
 
+
+def _accuracy(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[PerClass, PerClass]:
+    return hits.sum(-1, keepdims=True), true.sum(-1, keepdims=True)
+
+
+def _correlation(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[PerClass, PerClass]:
+    """Gorodkin (2004, *Computational Biology and Chemistry* 28): covariance of the classes, over their deviations."""
+    n = true.sum(-1, keepdims=True)
+    covariance = n * hits.sum(-1, keepdims=True) - (true * predicted).sum(-1, keepdims=True)
+    # n² - Σ p², as a sum of products that rounding hardly makes negative
+    spreads = [np.maximum((side * (n - side)).sum(-1, keepdims=True), 0) for side in (true, predicted)]
+    return covariance, np.sqrt(spreads[0]) * np.sqrt(spreads[1])
+
+
 #: From (hits, true, predicted), the examples of each class that are right, there, and called so, to the numerators and
 #: denominators whose ratios are averaged. In binary metrics class 1 is the positive one.
 _RATIOS: dict[str, Callable[[PerClass, PerClass, PerClass], tuple[PerClass, PerClass]]] = {
-    "accuracy": lambda hits, true, predicted: (hits.sum(-1, keepdims=True), true.sum(-1, keepdims=True)),
+    "accuracy": _accuracy,
+    "micro_f1": _accuracy,  # summed over classes, a wrong label is one false positive and one false negative
     "precision": lambda hits, true, predicted: (hits[..., 1:], predicted[..., 1:]),
     "recall": lambda hits, true, predicted: (hits[..., 1:], true[..., 1:]),
     "specificity": lambda hits, true, predicted: (hits[..., :1], true[..., :1]),
     "f1": lambda hits, true, predicted: (2 * hits[..., 1:], true[..., 1:] + predicted[..., 1:]),
     "balanced_accuracy": lambda hits, true, predicted: (hits, true),
     "macro_f1": lambda hits, true, predicted: (2 * hits, true + predicted),
+    "mcc": _correlation,
 }
 COUNT_METRICS = tuple(_RATIOS)
 BINARY_METRICS = ("precision", "recall", "specificity", "f1")

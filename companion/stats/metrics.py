@@ -1,4 +1,4 @@
-"""Metrics of a classifier with their intervals."""
+"""Metrics of a model's predictions with their intervals."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,11 @@ from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.auc import auc_interval
-from companion.stats.bootstrap import bca_bounds
+from companion.stats.bounds import bca_bounds, percentile_bounds
+from companion.stats.calibration import reliability
 from companion.stats.checks import (
     as_labels,
+    as_numbers,
     as_scores,
     check_binary,
     check_level,
@@ -19,14 +21,25 @@ from companion.stats.checks import (
 )
 from companion.stats.counts import BINARY_METRICS, COUNT_METRICS, Table
 from companion.stats.intervals import Interval, wilson
+from companion.stats.precision_recall import average_precision_interval
+from companion.stats.probability_metrics import PROBABILITY_METRICS, probability_metric
+from companion.stats.regression_metrics import REGRESSION_METRICS, regression_metric
+from companion.stats.smooth import smooth_interval
 
+#: Of labels and ranks: the metrics in which :func:`companion.stats.compare_paired` compares, too.
 METRICS = (*COUNT_METRICS, "auc")
+
+#: From real scores to the interval, for metrics that look at nothing but their order.
+_OF_RANKS = {"auc": auc_interval, "average_precision": average_precision_interval}
+
+ALL_METRICS = (*COUNT_METRICS, *_OF_RANKS, *PROBABILITY_METRICS, "calibration_error", *REGRESSION_METRICS)
 
 Labels = Shaped[np.ndarray, " examples"]
 
 #: The examples among which a metric is the share of right predictions.
 _SHARE_OF: dict[str, Callable[[Labels, Labels], Bool[np.ndarray, " examples"]]] = {
     "accuracy": lambda y_true, y_pred: np.ones(len(y_true), dtype=bool),
+    "micro_f1": lambda y_true, y_pred: np.ones(len(y_true), dtype=bool),
     "precision": lambda y_true, y_pred: y_pred == 1,
     "recall": lambda y_true, y_pred: y_true == 1,
     "specificity": lambda y_true, y_pred: y_true == 0,
@@ -48,42 +61,69 @@ def metric_ci(
 
     - ``accuracy``, ``precision``, ``recall``, ``specificity`` are shares: Wilson's score interval. Over true values
       from 0.5 to 0.99 its exact coverage for 100 examples is 0.95 on average and 0.92 at worst; the textbook's
-      ``p ± 1.96 SE`` has 0.93 and 0.63.
-    - ``f1``, ``balanced_accuracy``, ``macro_f1`` are functions of the confusion counts: the counts are resampled, never
-      the rows. With two classes the tables come from Jeffreys' posterior: 0.93 to 0.97 from 50 to 1,000 examples, at
-      least 10 of each class, recall and specificity from 0.7 to 0.97 (1,500 tables each). Multinomial tables, which
-      amount to a bootstrap of rows, fall to 0.63 where few errors are expected in a class.
-    - With more classes tables are multinomial and the bounds BCa: 0.93 to 0.97 with at least 30 examples of each class,
-      but 0.88 to 0.90 where a small class shows no error. There, collect more examples of that class.
+      ``p ± 1.96 SE`` has 0.93 and 0.63. ``micro_f1`` of one label an example *is* the accuracy.
+    - ``f1``, ``balanced_accuracy``, ``macro_f1`` and ``mcc`` (Matthews' correlation coefficient) are functions of the
+      confusion counts: the counts are resampled, never the rows. With two classes the tables come from Jeffreys'
+      posterior: 0.93 to 0.97 from 50 to 1,000 examples, at least 10 of each class, recall and specificity from 0.7 to
+      0.97 (1,500 tables each; ``mcc`` %MCC%). Multinomial tables, which amount to a bootstrap of rows, fall to 0.63
+      where few errors are expected in a class.
+    - With more classes tables are multinomial and the bounds BCa: 0.93 to 0.97 with at least 30 examples of each class
+      (``mcc`` %MCC5%), but 0.88 to 0.90 where a small class shows no error. There, collect more examples of that class.
     - ``auc``: DeLong's variance on the logit scale: 0.93 to 0.97 with at least 20 examples of each class and an area up
       to 0.92 (1,500 samples each), 0.90 to 0.98 beyond; untransformed 0.88 to 0.95, and from 0.68 beyond.
+    - ``average_precision``: the variance of its influence function on the logit scale, Student's quantiles for the
+      number of positives: %AP%.
+    - ``brier``, ``log_loss``: the studentised bootstrap on the logit or log scale: %PROB%.
+    - ``calibration_error``: the debiased root mean square of :func:`companion.stats.reliability`, in 15 bins; needs 1,000
+      examples.
+    - ``mae``, ``rmse``, ``r2``: the studentised bootstrap on a log scale: %REG%.
+
+    The studentised bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
 
     Examples must be independent: where they come in clusters (patients, documents, users), all of these are too short;
-    give :func:`companion.stats.bootstrap_ci` a row for each cluster.
+    give :func:`companion.stats.bootstrap_ci` the ``clusters``.
 
     Args:
-        y_true: true labels ``[examples]``: whole numbers, booleans or text; 0 and 1 for the binary metrics and ``auc``.
-        y_pred: predicted labels ``[examples]``; for ``auc`` real scores, higher meaning more likely 1.
-        metric: ``accuracy``, ``balanced_accuracy``, ``macro_f1`` (any classes); ``precision``, ``recall``,
-            ``specificity``, ``f1``, ``auc`` (class 1 is the positive one).
+        y_true: true labels ``[examples]``: whole numbers, booleans or text; 0 and 1 for the binary metrics, ``auc`` and
+            ``average_precision``; the number of the class, from 0, for rows of probabilities; real numbers for ``mae``,
+            ``rmse`` and ``r2``.
+        y_pred: predicted labels ``[examples]``; for ``auc`` and ``average_precision`` real scores, higher meaning more
+            likely 1; for ``brier``, ``log_loss`` and ``calibration_error`` probabilities of class 1 ``[examples]``, or
+            of every class ``[examples, classes]``; for ``mae``, ``rmse`` and ``r2`` real numbers.
+        metric: ``accuracy``, ``micro_f1``, ``balanced_accuracy``, ``macro_f1``, ``mcc`` (any classes); ``precision``,
+            ``recall``, ``specificity``, ``f1``, ``auc``, ``average_precision`` (class 1 is the positive one);
+            ``brier``, ``log_loss``, ``calibration_error`` (of probabilities); ``mae``, ``rmse``, ``r2`` (of numbers).
         level: intended coverage.
-        n_resamples: tables drawn, where the method resamples; the bounds then vary by about 1% of the width between
-            seeds.
+        n_resamples: tables (or weights) drawn, where the method resamples; the bounds then vary by about 1% of the width
+            between seeds.
         seed: of the resampling; ``None`` takes a fresh one.
 
     Raises:
         ValueError: for columns of other lengths, empty or missing values, NaN scores, fractions as labels, labels other
             than 0 and 1 in a binary metric, one class only (but for accuracy), a metric that the predictions leave
-            undefined, an unknown metric, a level outside (0, 1), ``n_resamples`` below 1.
+            undefined, probabilities outside [0, 1] or whose row does not sum to one, losses or errors that are all
+            equal, an unknown metric, a level outside (0, 1), ``n_resamples`` below 1. Messages name the first row.
+
+    >>> print(metric_ci([0, 1, 1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 0, 1, 1, 1]))
+    The estimate is 0.75, with a 95% confidence interval from 0.41 to 0.93 (Wilson score).
     """
-    check_one_of("metric", metric, METRICS)
+    check_one_of("metric", metric, ALL_METRICS)
     check_level(level)
     check_n_resamples(n_resamples)
-    if metric == "auc":
+    if metric == "calibration_error":
+        return reliability(y_true, y_pred, level=level).error
+    if metric in _OF_RANKS:
         truth, scores = as_scores(y_true, y_pred=y_pred)
         check_binary(metric, y_true=truth)
         check_two_classes(metric, truth)
-        return auc_interval(truth, scores, level=level)
+        return _OF_RANKS[metric](truth, scores, level=level)
+    if metric in PROBABILITY_METRICS:
+        smooth, scale, n = probability_metric(metric, y_true, y_pred)
+        return smooth_interval(smooth, n, scale, level=level, n_resamples=n_resamples, seed=seed)
+    if metric in REGRESSION_METRICS:
+        truth, predicted = as_numbers(at_least=2, y_true=y_true, y_pred=y_pred)
+        smooth, scale = regression_metric(metric, truth, predicted)
+        return smooth_interval(smooth, len(truth), scale, level=level, n_resamples=n_resamples, seed=seed)
     truth, predicted = as_labels(y_true=y_true, y_pred=y_pred)
     check_classes(metric, y_true=truth, y_pred=predicted)
     if metric in _SHARE_OF:
@@ -95,12 +135,16 @@ def check_classes(metric: str, **columns: Labels) -> None:
     """Refuses labels on which the metric is not defined; the first column holds the true ones."""
     if metric in BINARY_METRICS:
         check_binary(metric, **columns)
-    if metric != "accuracy":
+    if metric not in ("accuracy", "micro_f1"):
         check_two_classes(metric, next(iter(columns.values())))
-    if metric == "precision":
-        for name, values in columns.items():
-            if not (values == 1).any():
-                raise ValueError(f"expected {name} to hold a 1 for metric 'precision', got none; lower the threshold")
+    for name, values in columns.items():
+        if metric == "precision" and not (values == 1).any():
+            raise ValueError(f"expected {name} to hold a 1 for metric 'precision', got none; lower the threshold")
+        if metric == "mcc" and (values == values[0]).all():
+            raise ValueError(
+                f"expected {name} to hold at least two classes for metric 'mcc', got only {values[0]!r}: a constant "
+                "has no correlation; move the threshold, or take 'accuracy'"
+            )
 
 
 def _share_interval(metric: str, truth: Labels, predicted: Labels, level: float) -> Interval:
@@ -113,7 +157,7 @@ def _counts_interval(metric: str, table: Table, level: float, n_resamples: int, 
     estimate = value(table.counts).item()
     resampled = table.resampled(value, n_resamples, np.random.default_rng(seed))
     if table.n_classes == 2:
-        low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]).tolist()
+        low, high = percentile_bounds(resampled, level=level)
         return Interval(estimate, low, high, level, f"counts from Jeffreys' posterior, {n_resamples:,} resamples")
     low, high = bca_bounds(estimate, resampled, *table.left_out(value), level=level)
     return Interval(estimate, low, high, level, f"multinomial counts, BCa, {n_resamples:,} resamples")

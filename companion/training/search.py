@@ -193,7 +193,14 @@ def _train(build: Builder, seed: int, parameters: Parameters, report: Report, nu
 def _table(trials: "list[FrozenTrial]", names: list[str]) -> pd.DataFrame:
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     rows = [
-        (trial.number, states[trial.state.name], trial.value, trial.last_step, trial.duration, *trial.params.values())
+        (
+            trial.number,
+            states[trial.state.name],
+            trial.value,
+            trial.last_step,
+            trial.duration,
+            *map(trial.params.get, names),
+        )
         for trial in trials
     ]
     table = pd.DataFrame(rows, columns=["trial", "state", "value", "steps", "seconds", *names]).set_index("trial")

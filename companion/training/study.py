@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def run_study(
         _check_same(study, space, storage)
         objective = _objective(run, space)
         while (missing := trials - len(_places(finished(study), method))) > 0:
-            if len(_places(study.get_trials(states=(TrialState.RUNNING,)), method)) < missing:
+            if len(_places(_at_work(study), method)) < missing:
                 study.optimize(objective, n_trials=1, catch=_LOST)
             else:  # others are at the last ones: only if one of them dies is there anything left to do
                 time.sleep(_POLL)
@@ -74,6 +75,13 @@ def _original(trial: FrozenTrial) -> int:
     """The number of a trial, or of the first one that it takes the place of."""
     number = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
     return trial.number if number is None else number
+
+
+def _at_work(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that some process is running; one that died before its first sign of life drew no parameters."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    lately = datetime.now() - timedelta(seconds=_GRACE)
+    return [trial for trial in running if trial.params or (trial.datetime_start or lately) > lately]
 
 
 class _Numbered(BaseSampler):

@@ -1,0 +1,184 @@
+"""The permutation test: what a difference would be, had chance alone said which model each result belongs to."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
+from scipy.stats import ttest_1samp, ttest_ind
+
+from companion.stats.arrays import as_array, check_lengths
+from companion.stats.bootstrap import blocks
+from companion.stats.checks import check_differs, check_level, check_n_resamples
+from companion.stats.compare import SizedComparison
+from companion.stats.intervals import Interval
+from companion.stats.subsets import (
+    all_subsets,
+    all_subsets_of_size,
+    random_subsets,
+    random_subsets_of_size,
+    subset_sums,
+)
+
+Rows = Float[np.ndarray, "n columns"]
+Means = Float[np.ndarray, "*any columns"]
+Statistic = Callable[[Means], Float[np.ndarray, "*any"]]
+
+
+def permutation_test(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    paired: bool,
+    statistic: Callable[[np.ndarray], np.ndarray] | None = None,
+    level: float = 0.95,
+    n_resamples: int = 9_999,
+    seed: int | None = None,
+) -> SizedComparison:
+    r"""Compares a statistic of means between two samples, :math:`T = g(\bar a) - g(\bar b)`, by permutations.
+
+    With ``paired``, ``a[i]`` and ``b[i]`` are of the same example, and a coin for each pair says which is whose. Without,
+    the samples are of different examples, and all splits of their union into the two sizes are equally likely. The
+    two-sided p-value is the share of permutations, the one seen among them, at least as extreme:
+
+    .. math:: p = \frac{1 + \#\{r : |T_r| \ge |T|\}}{1 + R}
+
+    Where there are no more than ``n_resamples`` permutations (up to 13 pairs), all of them are listed, the p-value is
+    exact, and the method says so. It tests that a and b have the same distribution. For equal means of distributions
+    that differ otherwise it is right with pairs or samples of one size, up to small samples; with 20 against 80
+    observations and a standard deviation of 3 against 1, it rejects NUMBER of true null hypotheses at 5%.
+
+    The interval is another procedure: Student's for pairs, Welch's for independent samples, of the jackknife's
+    pseudo-values :math:`n g(\bar x) - (n - 1) g(\bar x_{-i})` (Tukey), which for a plain mean are the observations
+    themselves. Coverage of the mean of 20 normal pairs: NUMBER.
+
+    The effect size is the standardised difference, Cohen's *d* of the pseudo-values: by the standard deviation of the
+    differences for pairs, by the pooled one for independent samples. It alone exists for all statistics of means.
+
+    Args:
+        a: numbers ``[n]``, or rows ``[n, columns]`` where the statistic needs several means, at least 2 of them.
+        b: the same of the other model; as many where ``paired``.
+        paired: whether ``a[i]`` and ``b[i]`` belong together. There is no default: the wrong one is the usual mistake.
+        statistic: :math:`g`, from means ``[..., columns]`` to numbers ``[...]``. The mean itself, if None. For bits per
+            byte, with rows of bits and bytes: ``lambda means: means[..., 0] / means[..., 1]``; for a relative
+            difference of positive numbers: ``lambda means: np.log(means[..., 0])``.
+        level: intended coverage of the interval.
+        n_resamples: permutations drawn, where there are more.
+        seed: of the permutations; ``None`` takes a fresh one.
+
+    Raises:
+        ValueError: for NaN or infinity (named by the row), fewer than 2 rows, other numbers of columns, of rows where
+            ``paired``, differences that are all alike, rows of several columns without ``statistic``, a statistic that
+            gives no single finite number.
+
+    Source:
+        Fisher 1935, *The Design of Experiments*; Phipson and Smyth 2010, *Statistical Applications in Genetics and
+        Molecular Biology* 9, for the 1 in the numerator.
+
+    >>> new, old = [0.71, 0.64, 0.82, 0.77, 0.69, 0.75], [0.66, 0.65, 0.74, 0.70, 0.63, 0.71]
+    >>> print(permutation_test(new, old, paired=True))
+    """
+    rows_a, rows_b = _as_rows("a", a), _as_rows("b", b)
+    check_level(level)
+    check_n_resamples(n_resamples)
+    if rows_a.shape[1] != rows_b.shape[1]:
+        raise ValueError(f"expected rows of equally many columns, got {rows_a.shape[1]} in a and {rows_b.shape[1]} in b")
+    g = _checked(statistic, rows_a.shape[1])
+    rng = np.random.default_rng(seed)
+    difference, effect = _interval(rows_a, rows_b, g, paired, level)
+    if paired:
+        exact, permuted = _paired(rows_a, rows_b, g, n_resamples, rng)
+    else:
+        exact, permuted = _independent(rows_a, rows_b, g, n_resamples, rng)
+    seen = abs(difference.estimate)
+    as_large = total = 0
+    for values in permuted:  # equal values that were summed in another order are ties
+        as_large += int(np.sum(np.abs(values) >= seen - 1e-10 * max(seen, np.abs(values).max())))
+        total += len(values)
+    p_value = as_large / total if exact else (1 + as_large) / (1 + total)
+    pairing = "paired" if paired else "independent"
+    test = f"{pairing} permutations, {f'all {total:,}' if exact else f'{total:,} drawn'}"
+    return SizedComparison(difference, p_value, test, effect, "standardised difference")
+
+
+def _paired(
+    a: Rows, b: Rows, g: Statistic, n_resamples: int, rng: np.random.Generator
+) -> tuple[bool, Iterator[np.ndarray]]:
+    n = len(a)
+    steps, mean_a, mean_b = (b - a) / n, a.mean(0), b.mean(0)
+    exact = n < 50 and 2**n <= n_resamples
+    codes = (
+        iter([all_subsets(n)])
+        if exact
+        else (random_subsets(n, size, rng) for size in blocks(n_resamples, n))
+    )
+    return exact, (g(mean_a + moved) - g(mean_b - moved) for moved in (subset_sums(code, steps) for code in codes))
+
+
+def _independent(
+    a: Rows, b: Rows, g: Statistic, n_resamples: int, rng: np.random.Generator
+) -> tuple[bool, Iterator[np.ndarray]]:
+    n_a, n_b, pooled = len(a), len(b), np.concatenate([a, b])
+    n, total = n_a + n_b, pooled.sum(0)
+    exact = n < 50 and math.comb(n, n_a) <= n_resamples
+    codes = (
+        iter([all_subsets_of_size(n, n_a)])
+        if exact
+        else (random_subsets_of_size(n, n_a, size, rng) for size in blocks(n_resamples, n))
+    )
+    return exact, (g(sum_a / n_a) - g((total - sum_a) / n_b) for sum_a in (subset_sums(code, pooled) for code in codes))
+
+
+def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tuple[Interval, float]:
+    """The difference with its interval, and the standardised difference, both from the jackknife's pseudo-values."""
+    estimate = float(g(a.mean(0)) - g(b.mean(0)))
+    pseudo_a, pseudo_b = _pseudo_values(a, g), _pseudo_values(b, g)
+    if paired:
+        check_lengths(a=a, b=b)
+        differences = pseudo_a - pseudo_b
+        check_differs("the differences a - b", differences)
+        bounds, method = ttest_1samp(differences, 0).confidence_interval(level), "Student's t of the pairs"
+        spread = differences.std(ddof=1)
+    else:
+        check_differs("a and b", np.concatenate([pseudo_a - pseudo_a.mean(), pseudo_b - pseudo_b.mean()]))
+        bounds, method = ttest_ind(pseudo_a, pseudo_b, equal_var=False).confidence_interval(level), "Welch's t"
+        squares = sum(len(pseudo) * pseudo.var() for pseudo in (pseudo_a, pseudo_b))
+        spread = np.sqrt(squares / (len(a) + len(b) - 2))
+    shift = estimate - (pseudo_a.mean() - pseudo_b.mean())  # the jackknife's bias: bounds go around the estimate
+    low, high = float(bounds.low + shift), float(bounds.high + shift)
+    return Interval(estimate, low, high, level, method), float(estimate / spread)
+
+
+def _pseudo_values(rows: Rows, g: Statistic) -> Float[np.ndarray, " n"]:
+    n, mean = len(rows), rows.mean(0)
+    return n * g(mean) - (n - 1) * g((n * mean - rows) / (n - 1))
+
+
+def _as_rows(name: str, values: ArrayLike) -> Rows:
+    rows = as_array(name, values, at_least=2)
+    if rows.ndim > 2:
+        raise ValueError(f"expected {name} as numbers [n] or rows [n, columns], got shape {rows.shape}; reshape it")
+    return rows.reshape(len(rows), -1)
+
+
+def _checked(statistic: Callable[[np.ndarray], np.ndarray] | None, columns: int) -> Statistic:
+    if statistic is None:
+        if columns > 1:
+            raise ValueError(f"expected statistic for rows of {columns} columns, got None; say what to make of the means")
+        return lambda means: means[..., 0]
+
+    def checked(means: Means) -> Float[np.ndarray, "*any"]:
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            values = np.asarray(statistic(means), dtype=float)
+        if values.shape != means.shape[:-1]:
+            raise ValueError(
+                f"expected statistic to turn means {means.shape} into numbers {means.shape[:-1]}, got {values.shape}; "
+                "let it work along the last axis, as in means[..., 0] / means[..., 1]"
+            )
+        bad: Bool[np.ndarray, "*any"] = ~np.isfinite(values)
+        if bad.any():
+            raise ValueError("expected statistic to give finite numbers, got NaN or infinity on some permutation")
+        return values
+
+    return checked

@@ -1,0 +1,207 @@
+r"""Linear and logistic regression whose intervals hold where the noise is not the same everywhere.
+
+The parameters are found by statsmodels, in an orthonormal basis of the columns: this keeps 9 digits of NIST's Longley,
+Norris and Wampler1, and 7 of Filip, whose columns are dependent up to the ninth digit.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import statsmodels.api as sm
+from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
+
+from companion.stats.checks import as_groups, as_numbers, check_binary, check_differs, check_level, check_one_of
+from companion.stats.coefficients import LinearFit, LogisticFit
+from companion.stats.design import Design
+
+ERRORS = ("hc3", "classical", "cluster")
+
+#: With fewer clusters the intervals are too short, as simulated.
+MIN_CLUSTERS = 20
+
+
+def linear_regression(
+    y: ArrayLike,
+    x: ArrayLike,
+    *,
+    names: Sequence[str],
+    errors: str = "hc3",
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+) -> LinearFit:
+    r"""Least squares with an intercept, and intervals that allow for noise of unequal size.
+
+    .. math:: y_i = \beta_0 + \sum_j \beta_j x_{ij} + \varepsilon_i, \quad
+        \widehat{\text{Var}}(\hat\beta) = (X^\top X)^{-1} X^\top \Omega X (X^\top X)^{-1}
+
+    - ``errors="hc3"``: :math:`\Omega` is diagonal with :math:`(r_i / (1 - h_i))^2`, the residuals over one minus their
+      leverage (MacKinnon and White 1985), quantiles from :math:`t_{n-p}`.
+    - ``"classical"``: :math:`\Omega = s^2 I`: exact for normal noise of one size, wrong otherwise.
+    - ``"cluster"``: rows of a cluster may agree; sums of residuals by cluster, with the factor
+      :math:`\frac{G}{G-1} \frac{n-1}{n-p}` and :math:`t_{G-1}` (Liang and Zeger 1986).
+
+    COVERAGE_LINEAR
+
+    Assumed: rows (or clusters) are independent and the mean is linear in the columns; ``plot_diagnostics`` shows
+    whether. A coefficient is a cause only where the column was assigned at random.
+
+    Args:
+        y: the response ``[examples]``.
+        x: columns ``[examples, columns]``, without one of ones; more rows than columns, by two at least.
+        names: one a column.
+        errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
+        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 20 clusters at least.
+        level: intended coverage of the coefficients' intervals.
+
+    Raises:
+        ValueError: for NaN (named by its row; none is dropped silently), text, other lengths, columns that are constant
+            or follow from others (named), as many coefficients as rows, a constant response, a row that alone
+            determines a coefficient (for ``"hc3"``), missing or too few clusters.
+
+    Source:
+        MacKinnon and White 1985, *Journal of Econometrics* 29; Long and Ervin 2000, *The American Statistician* 54,
+        who recommend HC3 for small samples.
+
+    >>> fit = linear_regression([2.1, 3.9, 6.2, 7.8, 10.1], [1, 2, 3, 4, 5], names=["dose"], errors="classical")
+    >>> print(fit)
+    Per unit, all else equal, y changes by 1.99 with 'dose' (95% interval 1.80 to 2.18); R² is 0.997 over 5 rows (classical errors).
+    """
+    response, design, groups = _inputs(y, x, names, errors, clusters, level)
+    check_differs("y", response)
+    model = sm.OLS(response, design.basis, hasconst=True)
+    if errors == "hc3":
+        _check_leverage(design)
+    fit = model.fit(**_covariance(errors, groups))
+    return LinearFit(
+        design=design,
+        parameters=fit.params,
+        covariance=fit.cov_params(),
+        degrees_of_freedom=_degrees_of_freedom(groups, fit.df_resid),
+        errors=errors,
+        level=level,
+        observed=response,
+        fitted=fit.fittedvalues,
+        r_squared=float(1 - fit.ssr / np.sum((response - response.mean()) ** 2)),
+    )
+
+
+def logistic_regression(
+    y: ArrayLike,
+    x: ArrayLike,
+    *,
+    names: Sequence[str],
+    errors: str = "hc3",
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+) -> LogisticFit:
+    r"""Logistic regression by maximum likelihood, with an intercept; coefficients are changes of log-odds.
+
+    .. math:: \log \frac{P(y_i = 1)}{P(y_i = 0)} = \beta_0 + \sum_j \beta_j x_{ij}
+
+    The errors are those of :func:`companion.stats.linear_regression`, with quantiles of the normal distribution (of
+    :math:`t_{G-1}` for clusters). For ``"hc3"`` the residuals :math:`y_i - \hat p_i` and the weighted leverages enter,
+    as in R's ``sandwich::vcovHC``; statsmodels computes HC0 under that name. Where the log-odds are not linear, robust
+    errors belong to the line that fits best, which is no longer the truth.
+
+    COVERAGE_LOGISTIC
+
+    Args:
+        y: 0 and 1, or booleans ``[examples]``.
+        x: columns ``[examples, columns]``, without one of ones.
+        names: one a column.
+        errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
+        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 20 clusters at least.
+        level: intended coverage of the coefficients' intervals.
+
+    Raises:
+        ValueError: as :func:`companion.stats.linear_regression`; and for labels other than 0 and 1, one class only,
+            and classes that a plane separates, for which no finite coefficients are most likely.
+
+    >>> y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
+    >>> fit = logistic_regression(y, range(10), names=["hours"], errors="classical")
+    >>> print(fit.coefficients[1])
+    """
+    response, design, groups = _inputs(y, x, names, errors, clusters, level)
+    check_binary("logistic regression", y=response)
+    if np.ptp(response) == 0:
+        raise ValueError(f"expected y to hold both 0 and 1, got only {response[0]:g}; add examples of the other class")
+    _check_not_separated(design, response == 1)
+    fit = sm.Logit(response, design.basis).fit(disp=0, warn_convergence=False, maxiter=100, **_covariance(errors, groups))
+    if not fit.mle_retvals["converged"]:
+        raise ValueError("expected a likelihood with a maximum in reach, got none after 100 steps; drop rare categories")
+    probabilities = fit.predict()
+    return LogisticFit(
+        design=design,
+        parameters=fit.params,
+        covariance=_hc3(design, response, probabilities) if errors == "hc3" else fit.cov_params(),
+        degrees_of_freedom=_degrees_of_freedom(groups, np.inf),
+        errors=errors,
+        level=level,
+        observed=response,
+        fitted=probabilities,
+        r_squared=float(fit.prsquared),
+    )
+
+
+def _inputs(
+    y: ArrayLike, x: ArrayLike, names: Sequence[str], errors: str, clusters: ArrayLike | None, level: float
+) -> tuple[Float[np.ndarray, " examples"], Design, Int[np.ndarray, " examples"] | None]:
+    check_level(level)
+    check_one_of("errors", errors, ERRORS)
+    (response,) = as_numbers(y=y)
+    design = Design.of(x, names)
+    if len(design.basis) != len(response):
+        raise ValueError(f"expected a row of x for each y, got {len(design.basis):,} for {len(response):,}; align them")
+    if (clusters is None) == (errors == "cluster"):
+        raise ValueError("expected clusters together with errors='cluster', got one without the other; pass both")
+    return response, design, None if clusters is None else _groups(clusters, len(response))
+
+
+def _groups(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
+    groups, found = as_groups("clusters", clusters, n)
+    if len(found) < MIN_CLUSTERS:
+        raise ValueError(
+            f"expected at least {MIN_CLUSTERS} clusters, got {len(found)}: with fewer the intervals are too short; "
+            "average each cluster to one row and take errors='hc3'"
+        )
+    return groups
+
+
+def _covariance(errors: str, groups: Int[np.ndarray, " examples"] | None) -> dict[str, Any]:
+    if groups is not None:
+        return {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
+    return {"cov_type": "HC3" if errors == "hc3" else "nonrobust"}
+
+
+def _degrees_of_freedom(groups: Int[np.ndarray, " examples"] | None, otherwise: float) -> float:
+    return otherwise if groups is None else float(groups.max())  # numbered from 0
+
+
+def _check_leverage(design: Design) -> None:
+    if (alone := design.leverage > 1 - 1e-9).any():
+        raise ValueError(
+            f"expected coefficients that several rows determine, got one that row {alone.argmax()} alone does (leverage "
+            "1): it has no residual for errors='hc3'; drop the row, or the column that singles it out"
+        )
+
+
+def _check_not_separated(design: Design, positive: Bool[np.ndarray, " examples"]) -> None:
+    if len(columns := design.separating(positive)):
+        raise ValueError(
+            f"expected classes that overlap, got {', '.join(map(repr, columns))} telling them apart without error: the "
+            "most likely coefficients are infinite; drop a column, merge rare categories, or penalise "
+            "(sklearn.linear_model.LogisticRegression)"
+        )
+
+
+def _hc3(
+    design: Design, response: Float[np.ndarray, " examples"], probabilities: Float[np.ndarray, " examples"]
+) -> Float[np.ndarray, "coefficients coefficients"]:
+    """The sandwich with residuals over one minus their leverage in the weighted least squares of the last step."""
+    weights = probabilities * (1 - probabilities)
+    bread = np.linalg.inv(design.basis.T @ (weights[:, None] * design.basis))
+    leverage = weights * np.sum(design.basis @ bread * design.basis, axis=1)
+    scores = ((response - probabilities) / (1 - leverage))[:, None] * design.basis @ bread
+    return scores.T @ scores

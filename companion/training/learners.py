@@ -1,0 +1,90 @@
+"""Our models as scikit-learn's learners: for stacking, cross-validation, and whatever else it does with them."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from torch import Tensor, nn
+
+from companion import runtime
+from companion.training.config import TrainConfig
+from companion.training.loop import Batches, fit
+
+Build = Callable[[Tensor, Tensor], tuple[nn.Module, Batches, TrainConfig]]
+
+
+class _Learner(BaseEstimator):
+    """A model that :func:`companion.training.fit` trains on the items it is given."""
+
+    def __init__(self, build: Build, *, seed: int = 0) -> None:
+        self.build = build
+        self.seed = seed
+
+    def _train(self, x: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> None:
+        torch.manual_seed(self.seed)
+        self.model_, data, self.config_ = self.build(_tensor(x), _tensor(y))
+        fit(self.model_, data, self.config_)
+
+    def _outputs(self, x: Shaped[np.ndarray, "items ..."]) -> Float[Tensor, "items ..."]:
+        device = next(self.model_.parameters()).device
+        precision = runtime.pick_precision(self.config_.precision, device)
+        with torch.inference_mode(), precision.autocast(device):
+            batches = _tensor(x).split(self.config_.batch_size)
+            return torch.cat([self.model_(batch.to(device)).float().cpu() for batch in batches])
+
+
+class Classifier(ClassifierMixin, _Learner):
+    """A classifier whose model gives a logit a class.
+
+    ``StackingClassifier([("mlp", Classifier(build)), ("forest", RandomForestClassifier())])`` trains it on the folds,
+    the learner on top on what it predicts for items it has not seen (Wolpert 1992), and then itself on all items.
+    ``cross_val_predict(Classifier(build), x, y, method="predict_proba")`` gives the out-of-fold predictions alone, for
+    :func:`companion.training.fit_weights`. A builder whose configuration has a ``checkpoint_dir`` must name a new one
+    in each call.
+
+    Args:
+        build: a function of items and classes, counted from 0, that returns a new model with a method ``loss``, batches
+            of those items, and the configuration of their training.
+        seed: of the model's first weights.
+    """
+
+    def fit(self, x: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> Self:
+        """Trains a new model."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self._train(x, codes)
+        return self
+
+    def predict_proba(self, x: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, "items classes"]:
+        """The probability of each of ``classes_``."""
+        return self._outputs(x).double().softmax(dim=-1).numpy()
+
+    def predict(self, x: Shaped[np.ndarray, "items ..."]) -> Shaped[np.ndarray, " items"]:
+        """The most likely class."""
+        return self.classes_[self.predict_proba(x).argmax(axis=1)]
+
+
+class Regressor(RegressorMixin, _Learner):
+    """A regression whose model gives one number an item; ``StackingRegressor`` takes it as it does a classifier.
+
+    Args:
+        build: as for :class:`Classifier`, of items and numbers.
+        seed: of the model's first weights.
+    """
+
+    def fit(self, x: Shaped[np.ndarray, "items ..."], y: Float[np.ndarray, " items"]) -> Self:
+        """Trains a new model."""
+        self._train(x, y)
+        return self
+
+    def predict(self, x: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, " items"]:
+        """What the model gives."""
+        return self._outputs(x).reshape(len(x)).double().numpy()
+
+
+def _tensor(array: Any) -> Tensor:
+    """The array as a tensor; numbers that are not whole get the dtype of a model's weights."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
