@@ -2,8 +2,10 @@
 
 from companion.training.config import TrainConfig
 from companion.training.distributed import whole_weights
+from companion.training.ensemble import Weights, fit_weights
 from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
+from companion.training.learners import TorchClassifier, TorchRegressor
 from companion.training.loop import Batches, fit, validate
 from companion.training.predict import Prediction, predict
 from companion.training.recipe import read_recipe
@@ -20,9 +22,13 @@ __all__ = [
     "Prediction",
     "Range",
     "SearchResult",
+    "TorchClassifier",
+    "TorchRegressor",
     "TrainConfig",
+    "Weights",
     "bits_per_byte",
     "fit",
+    "fit_weights",
     "learning_rate",
     "plot_schedule",
     "predict",

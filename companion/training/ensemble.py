@@ -2,14 +2,14 @@ r"""One prediction from several models': a weighted average, with the weights th
 
 .. math:: \hat{\mathbf{p}} = \sum_m w_m \mathbf{p}_m, \qquad w_m \ge 0, \quad \sum_m w_m = 1
 
-where :math:`\mathbf{p}_m` is what model m predicts. The weights minimise the mean loss on data that no model was trained
-on: held-out data, or out-of-fold predictions (Breiman 1996, *Stacked regressions*, whose weights need not add up to 1).
-A convex combination of probabilities is a probability, and both losses are convex in the weights, so there is one least
-loss. Axes: models, items, classes.
+where :math:`\mathbf{p}_m` is what model m predicts. The weights minimise the mean loss on data that no model was
+trained on: held-out data, or out-of-fold predictions. (The weights of Breiman 1996, *Stacked regressions*, need not add
+up to 1.) A convex combination of probabilities is a probability, and both losses are convex in the weights, so each
+minimum is a least one. Axes: models, items, classes.
 
 Stacking with a learner on top (Wolpert 1992, *Stacked generalization*) is scikit-learn's ``StackingClassifier`` and
-``StackingRegressor``; :class:`companion.training.Classifier` and :class:`companion.training.Regressor` make our models
-ready for them.
+``StackingRegressor``; :class:`companion.training.TorchClassifier` and :class:`companion.training.TorchRegressor` make
+our models ready for them.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 LossName = Literal["log_loss", "squared_error"]
@@ -37,7 +36,7 @@ class Weights:
     loss: float
     losses: Float[np.ndarray, " models"]
 
-    def average(self, predictions: Float[ArrayLike, "models items ..."]) -> Float[np.ndarray, "items ..."]:
+    def average(self, predictions: Float[np.ndarray, "models items ..."]) -> Float[np.ndarray, "items ..."]:
         """The weighted average of the same models' predictions, on these items or others.
 
         Raises:
@@ -50,8 +49,8 @@ class Weights:
 
 
 def fit_weights(
-    predictions: Float[ArrayLike, "models items *classes"],
-    targets: Shaped[ArrayLike, " items"],
+    predictions: Float[np.ndarray, "models items *classes"],
+    targets: Shaped[np.ndarray, " items"],
     *,
     loss: LossName = "log_loss",
 ) -> Weights:
@@ -141,7 +140,7 @@ def _least_squares(errors: Float[np.ndarray, "items models"]) -> Float[np.ndarra
     They are proportional to the non-negative u that minimises ``|errors @ u|² + scale² (1 - sum(u))²``: for a given
     direction of u the best length leaves a sum that grows with the direction's error.
     """
-    triangle = np.linalg.qr(errors, mode="r")  # has the same products, and no more rows than models
+    triangle = np.linalg.qr(errors).R  # has the same products, and no more rows than models
     scale = np.abs(triangle).max() or 1.0
     system = np.vstack([triangle / scale, np.ones(errors.shape[1])])
     u, _ = nnls(system, np.append(np.zeros(len(triangle)), 1.0))

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from torch import Tensor, nn
 
 from companion import runtime
+from companion.training import checkpoint
 from companion.training.config import TrainConfig
 from companion.training.loop import Batches, fit
 
@@ -26,6 +27,12 @@ class _Learner(BaseEstimator):
     def _train(self, x: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> None:
         torch.manual_seed(self.seed)
         self.model_, data, self.config_ = self.build(_tensor(x), _tensor(y))
+        folder = self.config_.checkpoint_dir
+        if folder is not None and checkpoint.all_in(folder):
+            raise ValueError(
+                f"expected a new checkpoint_dir in each call of the builder, got {folder}, which holds a run: what that "
+                f"one learnt from, perhaps another fold, would be mixed in; take tempfile.mkdtemp()"
+            )
         fit(self.model_, data, self.config_)
 
     def _outputs(self, x: Shaped[np.ndarray, "items ..."]) -> Float[Tensor, "items ..."]:
@@ -36,13 +43,13 @@ class _Learner(BaseEstimator):
             return torch.cat([self.model_(batch.to(device)).float().cpu() for batch in batches])
 
 
-class Classifier(ClassifierMixin, _Learner):
+class TorchClassifier(ClassifierMixin, _Learner):
     """A classifier whose model gives a logit a class.
 
-    ``StackingClassifier([("mlp", Classifier(build)), ("forest", RandomForestClassifier())])`` trains it on the folds,
-    the learner on top on what it predicts for items it has not seen (Wolpert 1992), and then itself on all items.
-    ``cross_val_predict(Classifier(build), x, y, method="predict_proba")`` gives the out-of-fold predictions alone, for
-    :func:`companion.training.fit_weights`. A builder whose configuration has a ``checkpoint_dir`` must name a new one
+    ``StackingClassifier([("mlp", TorchClassifier(build)), ("forest", RandomForestClassifier())])`` trains it on each
+    fold's rest, the learner on top on what it predicts for the folds (Wolpert 1992), and itself again on all items.
+    ``cross_val_predict(TorchClassifier(build), X, y, method="predict_proba")`` gives the out-of-fold predictions alone,
+    for :func:`companion.training.fit_weights`. A builder whose configuration has a ``checkpoint_dir`` names a new one
     in each call.
 
     Args:
@@ -51,40 +58,47 @@ class Classifier(ClassifierMixin, _Learner):
         seed: of the model's first weights.
     """
 
-    def fit(self, x: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> Self:
+    def fit(self, X: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> Self:
         """Trains a new model."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self._train(x, codes)
+        self._train(X, codes)
         return self
 
-    def predict_proba(self, x: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, "items classes"]:
-        """The probability of each of ``classes_``."""
-        return self._outputs(x).double().softmax(dim=-1).numpy()
+    def predict_proba(self, X: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, "items classes"]:
+        """The probability of each of ``classes_``.
 
-    def predict(self, x: Shaped[np.ndarray, "items ..."]) -> Shaped[np.ndarray, " items"]:
+        Raises:
+            ValueError: where the model has another number of logits.
+        """
+        logits, n = self._outputs(X), len(self.classes_)
+        if logits.shape != (len(X), n):
+            raise ValueError(f"expected a model with a logit for each of {n} classes, got {list(logits.shape)}")
+        return logits.double().softmax(dim=-1).numpy()
+
+    def predict(self, X: Shaped[np.ndarray, "items ..."]) -> Shaped[np.ndarray, " items"]:
         """The most likely class."""
-        return self.classes_[self.predict_proba(x).argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-class Regressor(RegressorMixin, _Learner):
+class TorchRegressor(RegressorMixin, _Learner):
     """A regression whose model gives one number an item; ``StackingRegressor`` takes it as it does a classifier.
 
     Args:
-        build: as for :class:`Classifier`, of items and numbers.
+        build: as for :class:`TorchClassifier`, of items and numbers.
         seed: of the model's first weights.
     """
 
-    def fit(self, x: Shaped[np.ndarray, "items ..."], y: Float[np.ndarray, " items"]) -> Self:
+    def fit(self, X: Shaped[np.ndarray, "items ..."], y: Float[np.ndarray, " items"]) -> Self:
         """Trains a new model."""
-        self._train(x, y)
+        self._train(X, np.asarray(y, dtype=float))
         return self
 
-    def predict(self, x: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, " items"]:
+    def predict(self, X: Shaped[np.ndarray, "items ..."]) -> Float[np.ndarray, " items"]:
         """What the model gives."""
-        return self._outputs(x).reshape(len(x)).double().numpy()
+        return self._outputs(X).reshape(len(X)).double().numpy()  # a model may give it an axis of its own
 
 
 def _tensor(array: Any) -> Tensor:
     """The array as a tensor; numbers that are not whole get the dtype of a model's weights."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    tensor = torch.tensor(np.asarray(array))
     return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
