@@ -6,7 +6,9 @@ belong to the machine.
 """
 
 import argparse
+import ctypes
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks import report, zoo
 from benchmarks.timing import Timed, run
@@ -56,6 +59,7 @@ class Pass:
             return self.forward(*self.inputs)
 
     def __call__(self) -> None:
+        """Once, without what an optimizer would do."""
         self._output().backward(self.gradient)
         for leaf in self.leaves:
             leaf.grad = None
@@ -81,10 +85,10 @@ def make(family: str, device: torch.device, *, large: bool) -> Case:
         return zoo.make(family, large=large)
 
 
-def passes(case: Case, name: str, device: torch.device) -> list[Pass]:
-    """Ours and the reference's."""
-    precision = runtime.pick_precision(name, device)
-    return [Pass(forward, case.inputs, precision, device) for forward in (case.model, case.reference)]
+def make_pass(case: Case, who: str, precision: str, device: torch.device) -> Pass:
+    """Ours or the reference's."""
+    forward = case.model if who == "ours" else case.reference
+    return Pass(forward, case.inputs, runtime.pick_precision(precision, device), device)
 
 
 # 1. The same numbers
@@ -141,16 +145,17 @@ def onnx(case: Case) -> str:
     """How far onnxruntime is from the model in evaluation mode, or why it cannot be asked."""
     import onnxruntime
 
-    if case.no_onnx:
-        return f"no: {case.no_onnx}"
-    model, inputs = case.model.cpu().eval(), tuple(tensor.cpu() for tensor in case.inputs)
+    model, inputs = case.model.cpu().eval(), tree_map(Tensor.cpu, case.inputs)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         path = Path(folder) / "model.onnx"
-        torch.onnx.export(model, inputs, path, dynamo=True, verbose=False)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        try:
+            torch.onnx.export(model, inputs, path, dynamo=True, verbose=False)
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        except Exception as error:  # whatever the exporter raises is the answer
+            return f"no: {reason(error)}"
     names = [value.name for value in session.get_inputs()]
-    [found] = session.run(None, dict(zip(names, (tensor.numpy() for tensor in inputs), strict=True)))
+    [found] = session.run(None, dict(zip(names, (leaf.numpy() for leaf in tree_leaves(inputs)), strict=True)))
     with torch.no_grad():
         return f"{largest(torch.from_numpy(found), model(*inputs)):.0e}"
 
@@ -178,19 +183,13 @@ def same_numbers(families: list[str], device: torch.device, *, compile_: bool) -
 
 def peaks(family: str, who: str, device: torch.device) -> dict[str, float | None]:
     """MB that a forward and a backward pass hold at most beyond weights and inputs, in each precision."""
-    found = {}
+    case, found = make(family, device, large=True), {}
     for name in PRECISIONS:
-        case = make(family, device, large=True)
         try:
-            work = Pass(
-                case.model if who == "ours" else case.reference,
-                case.inputs,
-                runtime.pick_precision(name, device),
-                device,
-            )
+            work = make_pass(case, who, name, device)
             work()
             found[name] = peak(work, device) / 1e6
-        except RuntimeError:  # it cannot do this precision, as the table of times says
+        except RuntimeError:  # it cannot do this precision: the table of times says why
             found[name] = None
     return found
 
@@ -202,6 +201,7 @@ def peak(work: Pass, device: torch.device) -> int:
         before = torch.cuda.memory_allocated(device)
         work()
         return torch.cuda.max_memory_allocated(device) - before
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed between smaller pieces counts as held until then
     Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew from what is held now
     before = held("VmRSS")
     work()
@@ -214,47 +214,50 @@ def held(what: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def ask(family: str, who: str, device: torch.device) -> dict[str, float | None]:
-    """:func:`peaks` in a process of its own, whose allocator gives back all that is freed."""
+def ask(family: str, who: str) -> dict[str, float | None]:
+    """:func:`peaks` on the CPU in a process of its own, whose allocator gives back what is freed."""
     allocator = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-    command = [sys.executable, "-m", "benchmarks.models", "--peaks-of", family, who, "--device", str(device)]
+    command = [sys.executable, "-m", "benchmarks.models", "--device", "cpu", "--peaks-of", family, who]
     environment = {**os.environ, **allocator, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     tell(f"memory: {family}, {who}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout)
 
 
 def memory(families: list[str], device: torch.device) -> dict[str, list[dict[str, float | None]]]:
-    """The peaks of ours and the reference, by family; as many processes at a time as there are cores, if on the CPU."""
-    with ThreadPoolExecutor(1 if device.type == "cuda" else os.cpu_count()) as pool:
-        asked = {family: [pool.submit(ask, family, who, device) for who in CONTESTANTS] for family in families}
-        return {family: [one.result() for one in pair] for family, pair in asked.items()}
+    """The peaks of ours and of the reference, by family; on the CPU as many processes at a time as there are cores."""
+    if device.type == "cuda":
+        return {family: [peaks(family, who, device) for who in CONTESTANTS] for family in families}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        asked = {family: [pool.submit(ask, family, who) for who in CONTESTANTS] for family in families}
+        return {family: [each.result() for each in pair] for family, pair in asked.items()}
 
 
-def speed(family: str, rounds: int, device: torch.device) -> dict[str, list[float] | str]:
-    """Median seconds of ours and the reference in each precision, or why there are none."""
+def speed(family: str, rounds: int, device: torch.device) -> dict[str, list[float | str]]:
+    """Median seconds of ours and the reference in each precision; in place of one that fails, why."""
     tell(f"time: {family}")
-    case = make(family, device, large=True)
-    found = {}
+    case, found = make(family, device, large=True), {}
     for name in PRECISIONS:
-        try:
-            contestants = [Timed("", work) for work in passes(case, name, device)]
-        except RuntimeError as error:
-            found[name] = reason(error)
-            continue
-        found[name] = [each.median for each in run(contestants, rounds, device)]
+        timed, failed = {}, {}
+        for who in CONTESTANTS:
+            try:
+                timed[who] = Timed(who, make_pass(case, who, name, device))
+            except RuntimeError as error:
+                failed[who] = reason(error)
+        run(list(timed.values()), rounds, device)
+        found[name] = [timed[who].median if who in timed else failed[who] for who in CONTESTANTS]
     return found
 
 
 def speed_and_memory(families: list[str], rounds: int, device: torch.device) -> list[str]:
     """Table 2, a part for each precision."""
-    held_by, cases = memory(families, device), {f: zoo.make(f) for f in families}
-    seconds = {f: cases[f].no_speed or speed(f, rounds, device) for f in families}
+    space = memory(families, device)
+    seconds = {family: speed(family, rounds, device) for family in families}
+    processes = "" if device.type == "cuda" else ", each in a process of its own with one thread"
     lines = [
         "\n## Forward and backward pass (large sizes)\n",
-        "Medians of rounds in turn; a ratio of times above 1 means that ours is faster, a ratio of memory below 1 that",
-        "ours needs less. Memory is the most that a pass holds beyond weights and inputs, gradients among it"
-        + ("." if device.type == "cuda" else ", each in a process of its own with one thread."),
+        "Medians of rounds in turn. A ratio of times above 1 means that ours is faster, a ratio of memory below 1 that",
+        f"ours needs less. Memory is the most that a pass holds beyond weights and inputs{processes}.",
     ]
     for name in PRECISIONS:
         lines += [
@@ -263,21 +266,21 @@ def speed_and_memory(families: list[str], rounds: int, device: torch.device) -> 
             "|---" * 7 + "|",
         ]
         for family in families:
-            times = seconds[family] if isinstance(seconds[family], str) else seconds[family][name]
-            lines.append(f"| {family} | {time_cells(times)} | {memory_cells([who[name] for who in held_by[family]])} |")
+            ours, theirs = seconds[family][name]
+            mine, other = (who[name] for who in space[family])
+            cells = cell(ours, 1e3), cell(theirs, 1e3), ratio(theirs, ours), cell(mine), cell(other), ratio(mine, other)
+            lines.append(f"| {family} | {' | '.join(cells)} |")
     return lines
 
 
-def time_cells(times: list[float] | str) -> str:
-    if isinstance(times, str):
-        return f"| | {times}"
-    ours, theirs = times
-    return f"{ours * 1e3:,.1f} | {theirs * 1e3:,.1f} | {theirs / ours:.2f}"
+def cell(figure: float | str | None, factor: float = 1.0) -> str:
+    """A figure, the reason why there is none, or nothing."""
+    return f"{figure * factor:,.1f}" if isinstance(figure, float) else figure or ""
 
 
-def memory_cells(megabytes: list[float | None]) -> str:
-    ratio = "" if None in megabytes else f"{megabytes[0] / megabytes[1]:.2f}"
-    return " | ".join([*("" if each is None else f"{each:,.1f}" for each in megabytes), ratio])
+def ratio(above: float | str | None, below: float | str | None) -> str:
+    """Of two figures, where there are two."""
+    return f"{above / below:.2f}" if isinstance(above, float) and isinstance(below, float) else ""
 
 
 # 3 and 4. Layers alone
@@ -356,8 +359,8 @@ def layers_alone(families: list[str], rounds: int, device: torch.device) -> list
     if "sequence_classifier" in families:
         lines += [
             "\n## An LSTM layer alone\n",
-            f"Forward and backward pass of one layer, {ROWS} sequences of {STEPS} steps, {UNITS} wide; below 1 is faster",
-            "than the peer.\n",
+            f"Forward and backward pass of one layer, {ROWS} sequences of {STEPS} steps, {UNITS} wide; below 1 is",
+            "faster than the peer.\n",
             *layers(recurrent_layers, (ROWS, STEPS, UNITS), rounds, device),
         ]
     return lines
@@ -392,6 +395,7 @@ def main() -> None:
     chosen = options()
     device = runtime.pick_device(chosen.device)
     torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32, in convolutions too
+    logging.disable(logging.WARNING)  # the exporter misses libraries that no model here needs
     if chosen.peaks_of:
         print(json.dumps(peaks(*chosen.peaks_of, device)))
         return

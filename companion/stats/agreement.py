@@ -57,6 +57,8 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
     >>> a = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
     >>> b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
     >>> print(cohen_kappa(a, b))
+    The estimate is 0.40, with a 95% confidence interval from 0.13 to 0.62 (Cohen's kappa, weights none; normal after
+    artanh).
     """
     check_level(level)
     check_one_of("weights", weights, _WEIGHTS)
@@ -65,19 +67,20 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
     _check_ratings(len(a), len(names))
     if weights != "none" and names.dtype.kind == "U":
         raise ValueError(
-            f"expected numbers for {weights} weights, got text such as {names[0]!r}; number the categories"
+            f"expected numbers for {weights} weights, got text such as '{names[0]}'; number the categories"
         )
     table = np.zeros((len(names), len(names)))
     np.add.at(table, (codes[: len(a)], codes[len(a) :]), 1)
     distances = _distances(names, weights)
     chance = float(table.sum(1) @ distances @ table.sum(0)) / len(a) ** 2
-    method = f"Cohen's kappa, weights {weights}, normal after artanh"
+    coefficient = f"Cohen's kappa, weights {weights}"
     if np.trace(table) == len(a):
-        return _perfect(len(a), chance, level, method)
+        return _perfect(len(a), chance, level, coefficient)
     with np.errstate(all="ignore"):  # its tests divide by an error that may be zero, which is refused below
         result = cohens_kappa(
             table, weights=None if weights == "none" else distances, wt=None if weights == "none" else "given"
         )
+    method = f"{coefficient}; normal after artanh"
     return _after_artanh(float(result.kappa), float(result.var_kappa), float(ndtri((1 + level) / 2)), level, method)
 
 
@@ -106,6 +109,8 @@ def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
         Fleiss 1971, "Measuring nominal scale agreement among many raters", *Psychological Bulletin* 76.
 
     >>> print(fleiss_kappa([[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 1], [2, 2, 2], [0, 0, 0]] * 7))
+    The estimate is 0.82, with a 95% confidence interval from 0.64 to 0.92 (Fleiss' kappa; jackknife over items,
+    Student after artanh).
     """
     check_level(level)
     codes, names = coded(ratings)
@@ -154,12 +159,14 @@ def krippendorff_alpha(ratings: ArrayLike, *, scale: str = "nominal", level: flo
     >>> rows = [[1, 1, nan, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4], [4, 4, 4, 4],
     ...         [1, 1, 2, 1], [2, 2, 2, 2], [nan, 5, 5, 5], [nan, nan, 1, 1], [nan, nan, 3, nan]]
     >>> print(krippendorff_alpha(rows, scale="ordinal"))
+    The estimate is 0.82, with a 95% confidence interval from 0.17 to 0.97 (Krippendorff's alpha, ordinal; jackknife
+    over items, Student after artanh).
     """
     check_level(level)
     check_one_of("scale", scale, _SCALES)
     codes, names = coded(ratings)
     if scale != "nominal" and names.dtype.kind == "U":
-        raise ValueError(f"expected numbers for scale {scale!r}, got text such as {names[0]!r}; number the categories")
+        raise ValueError(f"expected numbers for scale {scale!r}, got text such as '{names[0]}'; number the categories")
     pairable = codes[(codes >= 0).sum(1) > 1]
     return _of_items(pairable, names, scale, 1, level, f"Krippendorff's alpha, {scale}")
 
@@ -170,15 +177,14 @@ def _of_items(
 ) -> Interval:  # fmt: skip
     """1 less observed over expected disagreement; among n ratings chance draws a second one from n - ``fewer``."""
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    _check_ratings(len(codes), np.count_nonzero(counts))
+    _check_ratings(len(codes), int(np.count_nonzero(counts)))
     scores = scores_of(names, counts, scale)
     rows = summed(codes, scores)
     n, _, observed = rows.sum(0)[:3]
     expected = _expected(rows.sum(0), fewer)
-    method = f"{coefficient}; jackknife over items, Student after artanh"
     if observed <= 1e-12 * n:
         largest = 2 if scale == "nominal" else 1  # scores lie between 0 and 1, of nominal ones two differ by 1 each
-        return _perfect(len(rows), expected / n / largest, level, method)
+        return _perfect(len(rows), expected / n / largest, level, coefficient)
     without = rows.sum(0) - rows
     if (alike := _expected(without, fewer) <= 1e-9 * expected).any():
         raise ValueError(
@@ -187,6 +193,7 @@ def _of_items(
         )
     left_out = 1 - without[:, 2] / _expected(without, fewer)
     variance = (len(rows) - 1) * np.var(left_out)
+    method = f"{coefficient}; jackknife over items, Student after artanh"
     return _after_artanh(
         float(1 - observed / expected), float(variance), float(stdtrit(len(rows) - 1, (1 + level) / 2)), level, method
     )
@@ -225,7 +232,7 @@ def _after_artanh(estimate: float, variance: float, quantile: float, level: floa
     return Interval(estimate, low, high, level, method)
 
 
-def _perfect(n_items: int, chance: float, level: float, method: str) -> Interval:
+def _perfect(n_items: int, chance: float, level: float, coefficient: str) -> Interval:
     """Interval where all agree; ``chance`` is the mean disagreement by chance over the largest one possible."""
     disagreeing = 1 - wilson(n_items, n_items, level=level).low
-    return Interval(1.0, max(-1.0, 1 - disagreeing / chance), 1.0, level, f"{method}; Wilson where all agree")
+    return Interval(1.0, max(-1.0, 1 - disagreeing / chance), 1.0, level, f"{coefficient}; Wilson where all agree")

@@ -62,7 +62,7 @@ def as_classes(
     """Numbers of classes counted from 0, one a row of ``like``, whose columns are the classes (a vector: two)."""
     (classes,) = as_labels(**{name: values})
     if classes.dtype.kind == "U":
-        raise ValueError(f"expected {name} to be numbers of classes from 0, got text such as {classes[0]!r}; encode it")
+        raise ValueError(f"expected {name} to be numbers of classes from 0, got text such as '{classes[0]}'; encode it")
     check_lengths(**{name: classes, "the predictions": like})
     n_classes = like.shape[1] if like.ndim == 2 else 2
     if (outside := (classes < 0) | (classes >= n_classes)).any():

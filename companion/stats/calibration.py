@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.stats import chi2, ncx2
+from scipy.special import chdtr, chdtrc, chndtr
 
 from companion.stats.arrays import as_classes, as_probabilities
 from companion.stats.checks import check_level, check_one_of
@@ -115,13 +115,15 @@ def reliability(
     Each product is of two independent examples, so its mean is the product of their means: for bins made from the
     predictions alone the estimate has no bias. ``error`` is its root, 0 where :math:`\widehat{E^2}` is negative. The
     interval inverts the law of :math:`\sum_b \frac{n_b}{n} \bar d_b^2`, taken as a scaled noncentral
-    :math:`\chi^2` whose scale and degrees of freedom match mean and variance at calibration (Satterthwaite). A
-    bootstrap of rows will not do: it adds the noise of the bins a second time.
+    :math:`\chi^2` whose scale and degrees of freedom match mean and variance at calibration (Satterthwaite). For the
+    upper bound a negative :math:`\widehat{E^2}` counts as 0, so that the interval has width. A bootstrap of rows will
+    not do: it adds the noise of the bins a second time.
 
-    Simulated for probabilities from Beta(2, 2), Beta(½, ½) and Beta(10, 0.7), calibrated or sharpened by a temperature
-    of 1.15, 1.5 or 2.5, with 300 examples in 10 bins, 1,000 and 5,000 in 15 (1,000 samples each): 95% intervals cover
-    0.93 to 0.97; for Beta(10, 0.7), probabilities as deep networks have them, 0.95 to 0.97. The bias of the debiased
-    square was within simulation error of 0; that of its plug-in was 0.0002 to 0.008, for a calibrated model all of it.
+    Simulated for probabilities from Beta(2, 2), Beta(½, ½) and Beta(10, 0.7), as deep networks have them, calibrated or
+    sharpened by a temperature of 1.15, 1.5 or 2.5, with 300 examples in 10 bins, 1,000 and 5,000 in 15 (1,000 samples
+    each): 95% intervals cover 0.94 to 0.97 at 2.5 and 0.95 to 0.985 nearer to calibration, where they are on the safe
+    side. A percentile bootstrap of the debiased square covers 0.63 (calibrated) to 0.89. The bias of that square was
+    within simulation error of 0; that of the plug-in's 0.0002 to 0.008, for a calibrated model all of it.
 
     The error is one of the bins: miscalibration that cancels within a bin is not seen. Examples must be independent.
     Missing values are refused.
@@ -145,6 +147,9 @@ def reliability(
     >>> rng = np.random.default_rng(0)
     >>> p = rng.beta(2, 2, size=2_000)
     >>> print(reliability(rng.random(2_000) < p, p))  # calibrated by construction
+    The calibration error (root mean square) is 0.000, with a 95% confidence interval from 0.000 to 0.042 (debiased,
+    noncentral chi-squared); the plug-in ECE is 0.029, of which 0.031 is expected of a calibrated model on 2,000
+    examples.
     """
     check_level(level)
     check_one_of("equal", equal, ("mass", "width"))
@@ -205,18 +210,21 @@ def _root_mean_square(
             "lower bins, or add examples"
         )
     scale, freedom = variance / expected, expected**2 / variance
-    low, high = (_noncentrality(square / scale, freedom, tail) for tail in ((1 + level) / 2, (1 - level) / 2))
-    roots = np.sqrt([max(0.0, square - expected), scale * low, scale * high]).tolist()
-    method = "debiased, noncentral chi-squared"
-    return Interval(*roots, level, method), float(chi2.sf(square / scale, freedom))
+    low = scale * _noncentrality(square / scale, freedom, (1 + level) / 2)
+    # a square below what noise alone makes counts as that: else the bound could be 0, certainty that no sample gives
+    high = scale * _noncentrality(max(square, expected) / scale, freedom, (1 - level) / 2)
+    debiased = max(0.0, square - expected)
+    estimate, low, high = np.sqrt([debiased, min(low, debiased), high]).tolist()
+    interval = Interval(estimate, low, high, level, "debiased, noncentral chi-squared")
+    return interval, float(chdtrc(freedom, square / scale))
 
 
 def _noncentrality(value: float, freedom: float, tail: float) -> float:
     """The noncentrality at which a share ``tail`` of the law lies below ``value``; 0 where there is none."""
-    if chi2.cdf(value, freedom) <= tail:
+    if chdtr(freedom, value) <= tail:
         return 0.0
     above = 2 * value + 40 + 10 * np.sqrt(freedom)  # here the law's mean is far above value
-    return float(brentq(lambda noncentrality: ncx2.cdf(value, freedom, noncentrality) - tail, 0, above))
+    return float(brentq(lambda noncentrality: chndtr(value, freedom, noncentrality) - tail, 0, above))
 
 
 def _curve(

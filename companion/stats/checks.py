@@ -63,7 +63,7 @@ def check_two_classes(metric: str, y_true: Shaped[np.ndarray, " examples"]) -> N
 
 
 def as_numbers(*, at_least: int = 1, **columns: ArrayLike) -> list[Float[np.ndarray, " examples"]]:
-    """The columns as float64 vectors of one length: no NaN, nothing infinite or beyond 1e150, whose square overflows."""
+    """The columns as float64 vectors of one length: no NaN, nothing beyond 1e150, whose square overflows."""
     vectors = {}
     for name, values in columns.items():
         vector = _as_vector(name, values)
@@ -107,6 +107,14 @@ def check_differs(name: str, values: Float[np.ndarray, " examples"]) -> None:
         raise ValueError(
             f"expected {name} to hold values that differ, got {len(values):,} times {values[0]:.4g}: no interval "
             "can come from them; collect more, or take companion.stats.proportion_ci where they are 0 or 1"
+        )
+
+
+def check_unit(name: str, values: Float[np.ndarray, "examples ..."]) -> None:
+    """Refuses numbers so large, or all so small, that fourth powers of their differences leave the range of a float."""
+    if (largest := np.abs(values).max()) and not 1e-60 <= largest <= 1e60:
+        raise ValueError(
+            f"expected {name} in a unit in which the largest is between 1e-60 and 1e60, got {largest:.3g}; change it"
         )
 
 

@@ -39,13 +39,13 @@ def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: flo
     ========  ==============  ==============  ==============
     clusters  share 0.5       share 0.8       share 0.9
     ========  ==============  ==============  ==============
-    20        0.949 (0.941)   0.951 (0.924)   0.936 (0.888)
-    30        0.953 (0.945)   0.943 (0.931)   0.929 (0.891)
-    50        0.950 (0.946)   0.948 (0.939)   0.948 (0.922)
-    100       0.950 (0.949)   0.946 (0.940)   0.946 (0.935)
+    20        0.951 (0.939)   0.946 (0.918)   0.940 (0.886)
+    30        0.954 (0.944)   0.950 (0.927)   0.938 (0.911)
+    50        0.950 (0.943)   0.942 (0.943)   0.940 (0.922)
+    100       0.950 (0.953)   0.952 (0.944)   0.938 (0.934)
     ========  ==============  ==============  ==============
 
-    An intraclass correlation of 0.6 takes off up to 0.05 at 20 to 30 clusters and a share of 0.9, so have 50 there.
+    With an intraclass correlation of 0.6 and a share of 0.9 it is 0.906 for 20 clusters, 0.920 for 50, 0.948 for 100.
 
     Args:
         right: one 0 or 1 (or False, True) an answer.

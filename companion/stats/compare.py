@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
-from scipy.stats import binom
 
 from companion.stats.auc import delong
 from companion.stats.bootstrap import blocks
 from companion.stats.checks import as_labels, as_scores, check_binary, check_one_of, check_two_classes
 from companion.stats.counts import Table
 from companion.stats.intervals import Interval
+from companion.stats.mcnemar import mid_p, paired_interval
 from companion.stats.metrics import METRICS, check_classes
 from companion.stats.result import Result
 
@@ -99,25 +99,16 @@ def compare_paired(
         return _compare_auc(truth, a, b)
     truth, a, b = as_labels(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
     check_classes(metric, y_true=truth, pred_a=a, pred_b=b)
-    if metric == "accuracy":
+    if metric in ("accuracy", "micro_f1"):
         return _compare_accuracy(truth == a, truth == b)
     return _compare_counts(metric, Table.of(truth, a, b), np.random.default_rng(seed))
 
 
 def _compare_accuracy(right_a: Column, right_b: Column) -> Comparison:
-    """McNemar's test, and the interval of Bonett and Price: Wald's, with an example added where each is right alone."""
-    n, only_a, only_b = len(right_a), int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
-    half_width = ndtri((1 + LEVEL) / 2) * np.sqrt((share_a + share_b - (share_a - share_b) ** 2) / (n + 2))
-    low, high = np.clip(share_a - share_b + half_width * np.array([-1, 1]), -1, 1).tolist()
-    difference = Interval((only_a - only_b) / n, low, high, LEVEL, "Bonett-Price, paired")
-    return Comparison(difference, _mid_p(only_a, only_b), "McNemar, exact mid-p")
-
-
-def _mid_p(only_a: int, only_b: int) -> float:
-    """Two-sided mid-p value of a fair coin: outcomes as likely as the one seen count half."""
-    flips, fewer = only_a + only_b, min(only_a, only_b)
-    return float(min(1.0, 2 * binom.cdf(fewer, flips, 0.5) - binom.pmf(fewer, flips, 0.5)))
+    only_a, only_b = (np.sum(one & ~other) for one, other in ((right_a, right_b), (right_b, right_a)))
+    estimate, low, high = (float(value) for value in paired_interval(len(right_a), only_a, only_b, LEVEL))
+    difference = Interval(estimate, low, high, LEVEL, "Bonett-Price, paired")
+    return Comparison(difference, float(mid_p(only_a, only_b)), "McNemar, exact mid-p")
 
 
 def _compare_auc(truth: Column, a: Column, b: Column) -> Comparison:

@@ -13,7 +13,7 @@ _METHODS = {"newcombe": ("newcomb", "Newcombe"), "agresti_caffo": ("agresti-caff
 
 
 def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interval:
-    r"""The difference of two means, a minus b, of two independent samples: Welch's interval, which lets variances differ.
+    r"""The difference of two means, a minus b, of independent samples: Welch's interval, which lets variances differ.
 
     .. math:: \bar a - \bar b \pm t_\nu \sqrt{\frac{s_a^2}{n_a} + \frac{s_b^2}{n_b}}
 
@@ -21,7 +21,8 @@ def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interva
     :func:`companion.stats.compare_paired`, or :func:`companion.stats.mean_ci` of the differences. Samples of only 0 and
     1 are right or wrong answers and get :func:`companion.stats.proportion_difference_ci`.
 
-    COVERAGE_DIFFERENCE
+    Coverage at 95% where b has three times a's standard deviation (4,000 samples each): normal values, 0.949 to 0.954
+    from 5 and 10 values on; exponential values, 0.903 with 30 and 10, 0.917 with 10 and 10, 0.954 with 30 and 100.
 
     Args:
         a: one number an example, at least 2.
@@ -35,7 +36,7 @@ def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interva
         Welch 1938, *Biometrika* 29; Satterthwaite 1946, *Biometrics Bulletin* 2.
 
     >>> print(difference_ci([5.1, 4.8, 5.6, 5.0], [4.4, 4.9, 4.1, 4.6, 4.3]))
-    The estimate is 0.66, with a 95% confidence interval from 0.13 to 1.20 (Welch's t, 6.3 degrees of freedom).
+    The estimate is 0.67, with a 95% confidence interval from 0.14 to 1.19 (Welch's t, 6.2 degrees of freedom).
     """
     (sample_a,), (sample_b,) = as_numbers(a=a), as_numbers(b=b)
     check_level(level)
@@ -68,7 +69,9 @@ def proportion_difference_ci(
 
     ``"agresti_caffo"`` adds a success and a failure to each sample and takes the textbook's interval, cut at -1 and 1.
 
-    COVERAGE_PROPORTIONS
+    Exact coverage at 95% over shares from 0.05 to 0.95, mean and least: Newcombe 0.957 and 0.925 with 10 trials each,
+    0.953 and 0.921 with 20, 0.951 and 0.943 with 100; Agresti-Caffo 0.963 and 0.936, 0.956 and 0.946, 0.952 and
+    0.945.
 
     Args:
         successes_a: right answers of a.
@@ -93,9 +96,7 @@ def proportion_difference_ci(
     check_level(level)
     check_one_of("method", method, _METHODS)
     theirs, ours = _METHODS[method]
-    low, high = confint_proportions_2indep(
-        successes_a, trials_a, successes_b, trials_b, method=theirs, alpha=1 - level
-    )
+    low, high = confint_proportions_2indep(successes_a, trials_a, successes_b, trials_b, method=theirs, alpha=1 - level)
     difference = successes_a / trials_a - successes_b / trials_b
     return Interval(difference, max(-1.0, float(low)), min(1.0, float(high)), level, ours)
 
@@ -119,7 +120,18 @@ def ratio_ci(
     of two programs; :math:`v_{xy} = 0`, and degrees of freedom by Satterthwaite. Rows of a cluster are summed first,
     which makes a cluster a row.
 
-    COVERAGE_RATIO
+    Coverage at 95% (4,000 samples each), in brackets that of the delta method, which is why this is Fieller's:
+
+    ====  ==============  ================  ===================  ========================
+    n     paired, normal  paired lognormal  independent, normal  independent, exponential
+    ====  ==============  ================  ===================  ========================
+    10    0.951 (0.963)   0.953 (0.848)     0.953 (0.944)        0.959 (0.910)
+    30    0.954 (0.952)   0.943 (0.881)     0.946 (0.946)        0.955 (0.942)
+    100   0.953 (0.948)   0.940 (0.930)     0.953 (0.947)        0.957 (0.943)
+    ====  ==============  ================  ===================  ========================
+
+    The price: rows of very unequal size give no interval where they are few (lognormal, n = 10: in 10% of samples),
+    where the delta method would give one that is too short.
 
     Args:
         numerators: one number an example, at least 2.
@@ -136,9 +148,9 @@ def ratio_ci(
     Source:
         Fieller 1954, *Journal of the Royal Statistical Society* B 16.
 
-    >>> bits, n_bytes = [410.0, 388.0, 1240.0, 95.0], [512, 430, 1490, 128]
+    >>> bits, n_bytes = [410, 388, 640, 495, 530], [512, 430, 790, 628, 611]
     >>> print(ratio_ci(bits, n_bytes, paired=True))
-    The estimate is 0.833, with a 95% confidence interval from 0.773 to 0.903 (Fieller, 3 degrees of freedom).
+    The estimate is 0.829, with a 95% confidence interval from 0.781 to 0.894 (Fieller, 4 degrees of freedom).
     """
     check_level(level)
     if paired:
@@ -179,8 +191,10 @@ def _fieller(
         )
     middle = mean_y * mean_x - t_squared * v_xy
     root = np.sqrt(max(0.0, middle**2 - (mean_y**2 - t_squared * v_yy) * leading))
-    if root <= 1e-7 * abs(middle) and paired:
-        check_differs("numerators / denominators", np.zeros(len(y)) + mean_y / mean_x)
+    if root <= 1e-7 * abs(middle):
+        raise ValueError(
+            f"expected rows whose ratios differ, got {len(y):,} of one ratio; collect more, or check the data"
+        )
     return mean_y / mean_x, float((middle - root) / leading), float((middle + root) / leading), degrees
 
 

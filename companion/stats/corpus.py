@@ -7,15 +7,15 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.bootstrap import BLOCK, blocks
-from companion.stats.bounds import bca_bounds
+from companion.stats.bounds import studentised_bounds
 from companion.stats.checks import as_groups, check_level, check_n_resamples
 from companion.stats.intervals import Interval
-from companion.stats.smooth import draw_weights
+from companion.stats.smooth import Values, Weights, draw_weights
 
 Combine = Callable[[np.ndarray], np.ndarray]
 
-#: With this many random groups of documents the interval's half-width is off by 0.7%, less than by resampling.
-MAX_GROUPS = 10_000
+#: With this many random groups of documents the interval's width is off by 1%, as much as by 9,999 resamples.
+MAX_GROUPS = 5_000
 
 
 def corpus_ci(
@@ -27,19 +27,34 @@ def corpus_ci(
     n_resamples: int = 9_999,
     seed: int | None = None,
 ) -> Interval:
-    r"""BCa bootstrap interval of a score :math:`f\big(\sum_i \mathbf{x}_i\big)` of a corpus.
+    r"""Studentised bootstrap interval of a score :math:`f\big(\sum_i \mathbf{x}_i\big)` of a corpus.
 
     Such a score is no mean over documents: it adds up numbers :math:`\mathbf{x}_i` of each document, then combines the
-    sums. Documents are resampled, as weights on their rows, and no text is scored again.
+    sums :math:`\mathbf{S}`. Documents are resampled, as weights :math:`w_i` on their rows, and no text is scored again.
+    With :math:`\nabla f` by central differences, each resample has the standard error
 
-    Memory is bounded and time is linear at any number of documents: beyond 10,000 they are first summed in 10,000
-    random groups, which have the same variance in expectation, and groups are resampled. ``statistics`` may then be a
-    ``numpy.memmap`` that no memory would hold. A mean is the score of rows :math:`(x_i, 1)`. Up to 10,000 documents the
-    interval is that of ``scipy.stats.bootstrap``, number for number where ``combine`` does not depend on the order of
-    summation.
+    .. math:: s^{*2} = \frac{n}{n - 1} \sum_i w_i \big(\nabla f(\mathbf{S}^*) \cdot (\mathbf{x}_i - \mathbf{S}^* /
+              n)\big)^2
 
-    Coverage at 95% for a ratio of sums, documents of log-normal length (:math:`\sigma = 1`) whose rates vary by a third
-    (2,000 samples each): %30% for 30 documents, %100% for 100, %300% for 300.
+    and the bounds come from quantiles of :math:`(f(\mathbf{S}^*) - f(\mathbf{S})) / s^*`.
+
+    Memory is bounded and time is linear at any number of documents: beyond 5,000 they are first summed in 5,000 random
+    groups, which have the same variance in expectation, and groups are resampled. ``statistics`` may then be a
+    ``numpy.memmap`` that no memory would hold. A mean is the score of rows :math:`(x_i, 1)`.
+
+    Coverage at 95% for a ratio of sums, documents of log-normal length (:math:`\sigma` of its logarithm as given)
+    whose rates vary by a third (1,500 samples each), and in brackets that of BCa:
+
+    =========  =============  =============
+    documents  σ = 0.5        σ = 1
+    =========  =============  =============
+    20         0.941 (0.902)  0.923 (0.874)
+    50         0.936 (0.915)  0.939 (0.897)
+    100        0.948 (0.936)  0.934 (0.909)
+    300        0.951 (0.947)  0.935 (0.921)
+    =========  =============  =============
+
+    The score must not grow with the corpus, as a total does: no value lies where more documents would lead it.
 
     Args:
         statistics: a row of numbers a document ``[documents, sums]``, such as errors and words.
@@ -51,15 +66,16 @@ def corpus_ci(
 
     Raises:
         ValueError: for fewer than 2 documents or clusters, NaN (named by its row), rows that are all equal, a score that
-            is no finite number, or the same on all resamples.
+            is no finite number, the same on all resamples, or without spread on too many.
 
     Source:
         Koehn 2004, "Statistical significance tests for machine translation evaluation", *EMNLP*, for the bootstrap of
-        BLEU over documents; the bounds of Efron 1987.
+        BLEU over documents; Hall 1988, *Annals of Statistics* 16, for the studentised bounds.
 
     Word error rate, from errors and words of each document:
 
     >>> print(corpus_ci([[3, 41], [0, 17], [9, 80], [2, 35], [4, 60]], lambda s: s[..., 0] / s[..., 1], seed=0))
+    The estimate is 0.077, with a 95% confidence interval from 0.040 to 0.152 (studentised bootstrap, 9,999 resamples).
 
     BLEU, from 10 numbers of each: matches and totals of 1- to 4-grams, length, length of the reference:
 
@@ -73,6 +89,7 @@ def corpus_ci(
     >>> matches = rng.binomial(totals, [0.7, 0.5, 0.4, 0.3])
     >>> rows = np.column_stack([matches, totals, length, rng.integers(20, 40, size=200)])
     >>> print(corpus_ci(rows, bleu, seed=0))
+    The estimate is 0.4537, with a 95% confidence interval from 0.4476 to 0.4602 (studentised bootstrap, 9,999 resamples).
     """
     check_level(level)
     check_n_resamples(n_resamples)
@@ -86,13 +103,29 @@ def corpus_ci(
     if len(rows) > MAX_GROUPS:
         rows = _sums(rows, MAX_GROUPS, _random_groups(rows, rng))
     score = _finite(combine)
-    total = rows.sum(0)
-    estimate = score(total[None]).item()
+    (estimate,), (error,) = _value_and_error(score, np.ones((1, len(rows))), rows)
     sizes = blocks(n_resamples, 2 * len(rows))
-    resampled = np.concatenate([score(draw_weights(size, len(rows), rng) @ rows) for size in sizes])
-    low, high = bca_bounds(estimate, resampled, score(total - rows), np.ones(len(rows)), level=level)
-    units = f"{n_resamples:,} resamples of {'documents' if clusters is None else f'{len(names):,} clusters'}"
-    return Interval(estimate, low, high, level, f"BCa bootstrap, {units}")
+    drawn = [_value_and_error(score, draw_weights(size, len(rows), rng), rows) for size in sizes]
+    resampled, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
+    low, high = studentised_bounds(estimate, error, resampled, errors, level=level)
+    units = f"{n_resamples:,} resamples" + ("" if clusters is None else f" of {len(names):,} clusters")
+    return Interval(float(estimate), float(low), float(high), level, f"studentised bootstrap, {units}")
+
+
+def _value_and_error(
+    score: Combine, weights: Weights, rows: Float[np.ndarray, "documents sums"]
+) -> tuple[Values, Values]:
+    """The score of weighted documents and its standard error to first order."""
+    n, k = rows.shape
+    sums, step = weights @ rows, 1e-5 * np.abs(rows).sum(0)
+    step[step == 0] = 1e-5
+    slopes = np.stack([(score(sums + h) - score(sums - h)) / (2 * h.sum()) for h in np.diag(step)], axis=-1)
+    centred = rows - rows.mean(0)  # before squaring, for precision
+    products = np.einsum("di,dj->dij", centred, centred).reshape(n, k * k)
+    shifts = weights @ centred
+    covariance = (weights @ products).reshape(-1, k, k) - shifts[:, :, None] * shifts[:, None, :] / n
+    variances = np.einsum("ri,rij,rj->r", slopes, covariance, slopes) * n / (n - 1)
+    return score(sums), np.sqrt(np.maximum(variances, 0))
 
 
 def _as_rows(statistics: ArrayLike) -> Shaped[np.ndarray, "documents sums"]:

@@ -6,12 +6,11 @@ Axis names: ``examples``; ``cells`` of the table, each a combination of a true a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from companion.stats.bootstrap import blocks
+from companion.stats.bootstrap import BLOCK, blocks
 from companion.stats.bounds import check_varies
 
 Counts = Float[np.ndarray, "*tables cells"]
@@ -32,7 +31,7 @@ def _correlation(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[P
     covariance = n * hits.sum(-1, keepdims=True) - (true * predicted).sum(-1, keepdims=True)
     # n² - Σ p², as a sum of products that rounding hardly makes negative
     spreads = [np.maximum((side * (n - side)).sum(-1, keepdims=True), 0) for side in (true, predicted)]
-    return covariance, np.sqrt(spreads[0]) * np.sqrt(spreads[1])
+    return covariance, np.sqrt(spreads[0] * spreads[1])
 
 
 #: From (hits, true, predicted), the examples of each class that are right, there, and called so, to the numerators and
@@ -68,15 +67,21 @@ class Table:
 
     @classmethod
     def of(cls, *columns: Shaped[np.ndarray, " examples"]) -> "Table":
-        """Counts the examples: the only pass over them."""
-        names, codes = np.unique(np.concatenate(columns), return_inverse=True)
+        """Counts the examples, a block at a time: the only pass over them."""
+        names = np.unique(np.concatenate([np.unique(column) for column in columns]))
         shape = (len(names),) * len(columns)
-        cell = np.ravel_multi_index(codes.reshape(len(columns), -1), shape)
-        if len(names) == 2:
-            grid = np.array(list(product(range(2), repeat=len(columns)))).T
-            return cls(np.bincount(cell, minlength=2 ** len(columns)), grid, 2)
-        occupied, counts = np.unique(cell, return_counts=True)
-        return cls(counts, np.array(np.unravel_index(occupied, shape)), len(names))
+        cells = (
+            np.ravel_multi_index([np.searchsorted(names, column[start : start + BLOCK // 8]) for column in columns], shape)
+            for start in range(0, len(columns[0]), BLOCK // 8)
+        )
+        if np.prod(shape, dtype=float) > BLOCK:  # too many for one counter each
+            occupied, counts = np.unique(np.concatenate(list(cells)), return_counts=True)
+            return cls(counts, np.array(np.unravel_index(occupied, shape)), len(names))
+        counts = np.zeros(np.prod(shape), dtype=int)
+        for block in cells:
+            counts += np.bincount(block, minlength=len(counts))
+        occupied = np.arange(len(counts)) if len(names) == 2 else np.flatnonzero(counts)
+        return cls(counts[occupied], np.array(np.unravel_index(occupied, shape)), len(names))
 
     def metric(self, name: str, *, column: int = 1) -> Callable[[Counts], Values]:
         """The metric of the predictions in ``column``, as a function of counts of this table's cells.

@@ -47,7 +47,9 @@ class Design:
         centre = columns.mean(0)
         spread = np.abs(columns - centre).max(0)
         if (constant := spread <= DEPENDENT * np.abs(columns).max(0)).any():
-            raise ValueError(f"expected columns that vary, got constant {_listed(names, constant)}; the intercept is there")
+            raise ValueError(
+                f"expected columns that vary, got constant {_listed(names, constant)}; the intercept is there"
+            )
         scale = spread * ((columns - centre) / spread).std(0)
         standardised = np.column_stack([np.ones(n), (columns - centre) / scale])
         _check_rank(standardised, ("intercept", *names))

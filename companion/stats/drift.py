@@ -1,7 +1,9 @@
 r"""Whether inputs or scores in use still follow the law of those the model was evaluated on.
 
 A small p-value says that the two samples differ in law, not that the model got worse; with many examples differences
-of no consequence are found. Axis names: ``reference`` and ``current`` examples; ``features``; ``pooled``, both together.
+of no consequence are found.
+
+Axis names: ``reference`` and ``current`` examples; ``features``; ``pooled``, examples of both together.
 """
 
 from collections.abc import Iterator
@@ -10,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 from scipy.stats import ks_2samp
 
 from companion.stats import bootstrap
 from companion.stats.arrays import as_array
 from companion.stats.bootstrap import blocks
 from companion.stats.checks import as_labels, as_numbers, check_n_resamples
+from companion.stats.compare import p_in_words
 from companion.stats.result import Result
 
 #: Enough pooled examples for the median of their distances; more would change it by about 1%.
@@ -45,10 +48,9 @@ class Drift(Result):
     n_current: int
 
     def __str__(self) -> str:
-        p = "p < 0.0001" if self.p_value < 1e-4 else f"p = {self.p_value:.4f}"
         return (
             f"The {self.test} of {self.n_current:,} current against {self.n_reference:,} reference examples is "
-            f"{self.statistic:.4g}; {p}."
+            f"{self.statistic:.4g}; {p_in_words(self.p_value)}."
         )
 
 
@@ -58,7 +60,9 @@ def ks_drift(reference: ArrayLike, current: ArrayLike) -> Drift:
     The statistic is the largest distance of the two empirical distribution functions, :math:`\max_x |F(x) - G(x)|`. The
     p-value is exact where the product of the sample sizes is at most ten million, and asymptotic beyond.
 
-    Assumes independent examples. At the 5% level it rejected LEVEL_KS. Missing values are refused.
+    Assumes independent examples. At the 5% level it rejected 4 to 5% of samples without drift
+    (20 to 1,000 examples, 2,000 pairs each), but 1% of whole numbers from 0 to 4: ties make it too careful, and
+    ``population_stability_index`` is the test for them. Missing values are refused.
 
     Args:
         reference: numbers ``[reference]``.
@@ -73,6 +77,7 @@ def ks_drift(reference: ArrayLike, current: ArrayLike) -> Drift:
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> print(ks_drift(rng.normal(size=500), rng.normal(0.2, 1, size=400)))
+    The Kolmogorov-Smirnov distance of 400 current against 500 reference examples is 0.121; p = 0.0027.
     """
     (before,), (now,) = as_numbers(at_least=2, reference=reference), as_numbers(at_least=2, current=current)
     method = "exact" if len(before) * len(now) <= MOST_FOR_EXACT else "asymp"
@@ -96,12 +101,14 @@ def population_stability_index(
     .. math:: \text{PSI} = \sum_{b=1}^{B} (q_b - p_b) \ln \frac{q_b}{p_b}
 
     Without drift it is on average about :math:`(B - 1)(1/n + 1/m)`, for :math:`n` and :math:`m` examples: 0.18 for 10
-    bins and 100 of each, where the habit of calling 0.1 a shift gives an alarm 87% of the time, and 0.0018 for 10,000,
-    where real shifts stay below it. So no threshold suits all sizes; the p-value, of a permutation test, does.
+    bins and 100 of each, 0.0018 for 10,000. In simulation the habit of calling 0.1 a shift raised an alarm in 80% of
+    samples of 100 without any, and a shift of the mean by a fifth of a standard deviation, 0.042, went unseen at any
+    size. So no threshold suits all sizes; the p-value, of a permutation test, does.
 
     Bins are quantiles of both samples together, which makes the test exact: no continuous or discrete law is assumed.
     (The habit takes quantiles of the reference alone; the index then differs a little.) Text and booleans are their own
-    bins. Assumes independent examples. At the 5% level it rejected LEVEL_PSI. Missing values are refused: give them a
+    bins. Assumes independent examples. At the 5% level it rejected 3 to 6% of samples without
+    drift (20 to 1,000 examples, normal, or three categories, 2,000 pairs each). Missing values are refused: give them a
     category of their own, since a change in their share is drift too.
 
     Args:
@@ -122,6 +129,8 @@ def population_stability_index(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> print(population_stability_index(rng.normal(size=100), rng.normal(size=100), seed=0))
+    The population stability index (10 bins, 9,999 permutations) of 100 current against 100 reference examples is
+    0.204; p = 0.29.
     """
     check_n_resamples(n_resamples)
     if bins < 2:
@@ -155,12 +164,13 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
     .. math:: \text{MMD}^2 = \frac{1}{n (n - 1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m (m - 1)} \sum_{i \ne j}
               k(y_i, y_j) - \frac{2}{n m} \sum_{ij} k(x_i, y_j),
 
-    0 on average without drift, and sometimes negative. The p-value is that of a permutation test, exact at any size: the
-    kernel matrix stays, the examples change sides. It is worked through in blocks of rows of 32 MB; time grows with
-    :math:`(n + m)^2`, about TIME.
+    0 on average without drift, and sometimes negative. The p-value is that of a permutation test, exact at any size:
+    the kernel matrix stays, the examples change sides. It is worked through in blocks of rows of 32 MB; time grows with
+    :math:`(n + m)^2`, about 2 s of one core for 5,000 examples with 384 features.
 
     Assumes independent examples. Put features on one scale first, or the widest decides. At the 5% level it rejected
-    LEVEL_MMD. Missing values are refused.
+    4 to 6% of samples without drift (20 to 200 examples of 5 features, Student's t with 3 degrees of freedom, 1,000
+    pairs each). Missing values are refused.
 
     Args:
         reference: ``[reference, features]``, or one feature ``[reference]``.
@@ -179,6 +189,8 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> print(mmd_drift(rng.normal(size=(200, 5)), rng.normal(0.3, 1, size=(150, 5)), seed=0))
+    The squared maximum mean discrepancy (999 permutations) of 150 current against 200 reference examples is 0.03569;
+    p = 0.001.
     """
     check_n_resamples(n_resamples)
     before, now = as_array("reference", reference, at_least=2), as_array("current", current, at_least=2)
@@ -191,7 +203,7 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
         )
     rng = np.random.default_rng(seed)
     pooled = np.concatenate([before, now])
-    pooled = pooled / (np.sqrt(2) * _median_distance(pooled, rng))
+    pooled = (pooled - pooled.mean(0)) / (np.sqrt(2) * _median_distance(pooled, rng))
     values = np.concatenate([_discrepancies(pooled, sides) for sides in _sides(n, n + m, n_resamples, rng)])
     p_value = float(np.mean(values >= values[0] - 1e-12))  # the first is the division observed
     test = f"squared maximum mean discrepancy ({n_resamples:,} permutations)"
@@ -201,7 +213,7 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
 def _column(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
     """Numbers as float64; text as it is, and booleans as text."""
     kind = np.asarray(values).dtype.kind
-    (column,) = as_numbers(**{name: values}) if kind in "iuf" else as_labels(**{name: values})
+    (column,) = as_numbers(at_least=1, **{name: values}) if kind in "iuf" else as_labels(**{name: values})
     if column.dtype.kind in "iuf":
         return column.astype(float)
     return column.astype(str)
@@ -237,9 +249,10 @@ def _sides(
 ) -> Iterator[Float[np.ndarray, "block pooled"]]:
     """1 for examples on the reference side, in blocks of permutations; the first row is the division observed."""
     observed = (np.arange(n_pooled) < n).astype(float)
-    yield observed[None]
-    for size in blocks(n_resamples, n_pooled):
-        yield rng.permuted(np.tile(observed, (size, 1)), axis=1)
+    for number, size in enumerate(blocks(1 + n_resamples, n_pooled)):
+        sides = np.tile(observed, (size, 1))
+        rng.permuted(sides[number == 0 :], axis=1, out=sides[number == 0 :])
+        yield sides
 
 
 def _discrepancies(
@@ -248,9 +261,10 @@ def _discrepancies(
     """Squared discrepancy of each division; the kernel's rows are made and dropped in blocks."""
     n, rows = sides[0].sum(), max(1, bootstrap.BLOCK // len(points))
     m, inside, sums = len(points) - n, np.zeros(len(sides)), np.empty(len(points))
+    squares = (points**2).sum(1)
     for start in range(0, len(points), rows):
         block = slice(start, start + rows)
-        kernel = np.exp(-cdist(points[block], points, "sqeuclidean"))
+        kernel = np.exp(-np.maximum(squares[block, None] + squares - 2 * points[block] @ points.T, 0))
         sums[block] = kernel.sum(1)
         inside += np.einsum("br,rb->b", sides[:, block], kernel @ sides.T)
     across = sides @ sums - inside

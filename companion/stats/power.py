@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from companion.stats.checks import check_between, check_level
-from companion.stats.designs import Design
 from companion.stats.intervals import Interval, proportion_ci
+from companion.stats.power_kinds import Design
 from companion.stats.result import Result
 
 #: More labels than anyone will pay for.
@@ -95,13 +95,15 @@ def sample_size(
     for clusters of unequal size :math:`m` is their mean squared size over their mean size.
 
     Paired kinds count examples that both models judge, others the examples in each of two groups. Power is exact for
-    ``paired_proportions`` and ``proportion`` (it moves in small steps there, so that a few examples less may do as
-    well) and for normal ``means``; for ``proportions`` it is the normal approximation with
-    the pooled variance under equality; for areas DeLong's test with the exact variance of the
-    empirical area when scores are normal, with equal variances in both classes (the assumption of Obuchowski and
-    McClish 1997; Hanley and McNeil's formula has exponential scores).
+    ``paired_proportions`` and ``proportion`` (in small steps, so that a few examples less may do as well) and for
+    normal ``means``. For ``proportions`` it is the normal approximation, with the pooled variance under equality. For
+    areas it is that of DeLong's test, with the exact variance of the empirical area for scores that are normal with one
+    variance in both classes: binormal, as Obuchowski and McClish have it, not exponential, as Hanley and McNeil do.
 
-    SIMULATED
+    Share of 10,000 simulated data sets (3,000 for areas) in which the test found the difference, where the number said
+    0.80: paired proportions 0.797 to 0.799 with 152 to 1,037 examples; proportions 0.799 to 0.814, but 0.849 near the
+    end (0.99 against 0.94); areas 0.800 to 0.809, but 0.848 near the end (0.93 against 0.97): there the number is on
+    the safe side. With clusters, 0.798 for 88 of them, 0.769 for 15: have 30.
 
     Args:
         kind: what is compared, as in the table.
@@ -119,10 +121,10 @@ def sample_size(
         Connor 1987, *Biometrics* 43 (approximate, for paired proportions); Obuchowski and McClish 1997, *Statistics in
         Medicine* 16; Donner and Klar 2000, *Design and Analysis of Cluster Randomization Trials* (design effect).
 
-    >>> print(sample_size("paired_proportions", 0.03, disagreement=0.12))
-    1,053 examples judged by both models have probability 0.800
+    >>> sample_size("paired_proportions", 0.03, disagreement=0.12).n
+    1037
     >>> sample_size("proportions", -0.05, share=0.85, power=0.9).n
-    1206
+    1212
     """
     design = Design(kind, alpha, assumed)
     check_between("power", power, alpha, 1)
@@ -156,8 +158,8 @@ def detectable_difference(
     Raises:
         ValueError: as :func:`sample_size`, and where not even the largest possible difference would be found.
 
-    >>> detectable_difference("paired_proportions", 1_000, disagreement=0.12).difference
-    0.03
+    >>> round(detectable_difference("paired_proportions", 1_000, disagreement=0.12).difference, 4)
+    0.0305
     """
     design = Design(kind, alpha, assumed)
     check_between("power", power, alpha, 1)
@@ -203,11 +205,10 @@ def power_by_simulation(
         ValueError: for less than one simulation, and for p values that are NaN or no probability.
 
     >>> from scipy.stats import mannwhitneyu
-    >>> power = power_by_simulation(
-    ...     lambda rng: (rng.exponential(size=40), 1.8 * rng.exponential(size=40)), mannwhitneyu, seed=0
-    ... )
-    >>> print(power)
-    The estimate is 0.6
+    >>> def waiting_times(rng):
+    ...     return rng.exponential(1.0, size=40), rng.exponential(1.8, size=40)
+    >>> print(power_by_simulation(waiting_times, mannwhitneyu, n_simulations=400, seed=0))
+    The estimate is 0.580, with a 95% confidence interval from 0.531 to 0.627 (Wilson score).
     """
     check_level(alpha)
     if n_simulations < 1:

@@ -36,7 +36,9 @@ def average_precision(y_true: Scores, score: Scores) -> tuple[float, Float[np.nd
 
 
 def average_precision_interval(y_true: Scores, score: Scores, *, level: float) -> Interval:
-    r""":math:`\mathrm{logit}(A) \pm t_{n_1 - 1}\, s / (A (1 - A))`, transformed back, with :math:`s` from influences.
+    r""":math:`\mathrm{logit}(A) \pm t_{k - 1}\, s / (A (1 - A))`, transformed back, with :math:`s` from influences.
+
+    :math:`k` is the number of examples of the rarer class.
 
     Where all :math:`n_1` positives score above all negatives the influences are 0 and say nothing. The bound is then
     that of a proportion, the positives that no negative outranks, :math:`(\alpha / 2)^{1 / n_1}` (Clopper and Pearson
@@ -58,6 +60,6 @@ def average_precision_interval(y_true: Scores, score: Scores, *, level: float) -
         reach = ((1 - level) / 2) ** (1 / n_positive)
         return Interval(1.0, reach, 1.0, level, "perfect separation: all positives first, as a proportion")
     error = np.sqrt(np.sum(influence**2) / (n * (n - 1)))
-    half_width = t.ppf((1 + level) / 2, n_positive - 1) * error / (value * (1 - value))
+    half_width = t.ppf((1 + level) / 2, min(n_positive, n - n_positive) - 1) * error / (value * (1 - value))
     low, high = expit(logit(value) + half_width * np.array([-1, 1]))
     return Interval(value, float(low), float(high), level, "influence function, logit scale")

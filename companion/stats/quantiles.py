@@ -40,13 +40,13 @@ def quantile_ci(values: ArrayLike, q: float = 0.5, *, level: float = 0.95) -> Qu
 
     Raises:
         ValueError: for NaN (named by its index), infinity, ``q`` outside (0, 1), and too few observations: the median
-            at 95% wants 6, the 95th percentile 73, the 99th 368.
+            at 95% wants 6, the 95th percentile 72, the 99th 368.
 
     Source:
         David and Nagaraja 2003, *Order Statistics*, section 7.1.
 
     >>> print(quantile_ci([0.31, 0.28, 0.45, 0.39, 1.20, 0.33, 0.36, 0.30]))
-    The estimate is 0.3, with a 95% confidence interval from 0.3 to 1.2 (order statistics 1 and 8, coverage 99.2%).
+    The estimate is 0.34, with a 95% confidence interval from 0.28 to 1.20 (order statistics 1 and 8, coverage 99.2%).
     """
     (vector,) = as_numbers(values=values)
     check_between("q", q, 0, 1)
@@ -66,6 +66,6 @@ def quantile_ci(values: ArrayLike, q: float = 0.5, *, level: float = 0.95) -> Qu
 
 
 def _last_at_most(tail: float, n: int, q: float) -> int:
-    """The largest ``r`` for which fewer than ``r`` observations below the quantile have probability ``tail`` at most."""
+    """The largest ``r`` with probability ``tail`` at most for fewer than ``r`` observations below the quantile."""
     r = int(binom.ppf(tail, n, q))
     return r + 1 if binom.cdf(r, n, q) <= tail else r

@@ -25,8 +25,8 @@ def coded(ratings: ArrayLike) -> tuple[Int[np.ndarray, "items raters"], Shaped[n
         ) from error
     if array.ndim != 2 or array.shape[1] < 2 or not len(array):
         raise ValueError(
-            f"expected ratings as [items, raters] with at least 2 raters, got shape {array.shape}; a row an item, None "
-            "where a rating is missing"
+            f"expected ratings as [items, raters], rows of one length with at least 2 raters, got shape "
+            f"{array.shape}; write None where a rating is missing"
         )
     missing = pd.isna(array)
     present = array[~missing].tolist()

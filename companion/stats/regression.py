@@ -5,7 +5,6 @@ Norris and Wampler1, and 7 of Filip, whose columns are dependent up to the ninth
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
@@ -39,8 +38,8 @@ def linear_regression(
     - ``errors="hc3"``: :math:`\Omega` is diagonal with :math:`(r_i / (1 - h_i))^2`, the residuals over one minus their
       leverage (MacKinnon and White 1985), quantiles from :math:`t_{n-p}`.
     - ``"classical"``: :math:`\Omega = s^2 I`: exact for normal noise of one size, wrong otherwise.
-    - ``"cluster"``: rows of a cluster may agree; sums of residuals by cluster, with the factor
-      :math:`\frac{G}{G-1} \frac{n-1}{n-p}` and :math:`t_{G-1}` (Liang and Zeger 1986).
+    - ``"cluster"``: rows of a cluster may agree; the sum of squares of :math:`\hat\beta_{(g)} - \hat\beta`, one of
+      :math:`G` clusters left out in turn (CR3, which is HC3 where each row is a cluster), and :math:`t_{G-1}`.
 
     COVERAGE_LINEAR
 
@@ -72,12 +71,12 @@ def linear_regression(
     check_differs("y", response)
     model = sm.OLS(response, design.basis, hasconst=True)
     if errors == "hc3":
-        _check_leverage(design)
-    fit = model.fit(**_covariance(errors, groups))
+        _check_leverage(design.leverage)
+    fit = model.fit(cov_type="HC3" if errors == "hc3" else "nonrobust")
     return LinearFit(
         design=design,
         parameters=fit.params,
-        covariance=fit.cov_params(),
+        covariance=fit.cov_params() if groups is None else _leave_cluster_out(design, groups, fit.resid),
         degrees_of_freedom=_degrees_of_freedom(groups, fit.df_resid),
         errors=errors,
         level=level,
@@ -128,14 +127,18 @@ def logistic_regression(
     if np.ptp(response) == 0:
         raise ValueError(f"expected y to hold both 0 and 1, got only {response[0]:g}; add examples of the other class")
     _check_not_separated(design, response == 1)
-    fit = sm.Logit(response, design.basis).fit(disp=0, warn_convergence=False, maxiter=100, **_covariance(errors, groups))
+    fit = sm.Logit(response, design.basis).fit(disp=0, warn_convergence=False, maxiter=100)
     if not fit.mle_retvals["converged"]:
-        raise ValueError("expected a likelihood with a maximum in reach, got none after 100 steps; drop rare categories")
+        raise ValueError(
+            "expected a likelihood with a maximum in reach, got none after 100 steps; drop rare categories"
+        )
     probabilities = fit.predict()
+    weights, residuals = probabilities * (1 - probabilities), response - probabilities
+    covariance = _hc3(design, residuals, weights) if errors == "hc3" else fit.cov_params()
     return LogisticFit(
         design=design,
         parameters=fit.params,
-        covariance=_hc3(design, response, probabilities) if errors == "hc3" else fit.cov_params(),
+        covariance=covariance if groups is None else _leave_cluster_out(design, groups, residuals, weights),
         degrees_of_freedom=_degrees_of_freedom(groups, np.inf),
         errors=errors,
         level=level,
@@ -169,18 +172,12 @@ def _groups(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
     return groups
 
 
-def _covariance(errors: str, groups: Int[np.ndarray, " examples"] | None) -> dict[str, Any]:
-    if groups is not None:
-        return {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
-    return {"cov_type": "HC3" if errors == "hc3" else "nonrobust"}
-
-
 def _degrees_of_freedom(groups: Int[np.ndarray, " examples"] | None, otherwise: float) -> float:
     return otherwise if groups is None else float(groups.max())  # numbered from 0
 
 
-def _check_leverage(design: Design) -> None:
-    if (alone := design.leverage > 1 - 1e-9).any():
+def _check_leverage(leverage: Float[np.ndarray, " examples"]) -> None:
+    if (alone := leverage > 1 - 1e-9).any():
         raise ValueError(
             f"expected coefficients that several rows determine, got one that row {alone.argmax()} alone does (leverage "
             "1): it has no residual for errors='hc3'; drop the row, or the column that singles it out"
@@ -197,11 +194,33 @@ def _check_not_separated(design: Design, positive: Bool[np.ndarray, " examples"]
 
 
 def _hc3(
-    design: Design, response: Float[np.ndarray, " examples"], probabilities: Float[np.ndarray, " examples"]
+    design: Design, residuals: Float[np.ndarray, " examples"], weights: Float[np.ndarray, " examples"]
 ) -> Float[np.ndarray, "coefficients coefficients"]:
     """The sandwich with residuals over one minus their leverage in the weighted least squares of the last step."""
-    weights = probabilities * (1 - probabilities)
     bread = np.linalg.inv(design.basis.T @ (weights[:, None] * design.basis))
     leverage = weights * np.sum(design.basis @ bread * design.basis, axis=1)
-    scores = ((response - probabilities) / (1 - leverage))[:, None] * design.basis @ bread
-    return scores.T @ scores
+    _check_leverage(leverage)
+    changes = (residuals / (1 - leverage))[:, None] * design.basis @ bread
+    return changes.T @ changes
+
+
+def _leave_cluster_out(
+    design: Design,
+    groups: Int[np.ndarray, " examples"],
+    residuals: Float[np.ndarray, " examples"],
+    weights: Float[np.ndarray, " examples"] | None = None,
+) -> Float[np.ndarray, "coefficients coefficients"]:
+    """The sum of squares of what the parameters change by, to first order, when each cluster is left out in turn."""
+    basis = design.basis
+    weighted = basis if weights is None else weights[:, None] * basis
+    information, covariance = basis.T @ weighted, np.zeros((basis.shape[1], basis.shape[1]))
+    for rows in np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]):
+        without = information - basis[rows].T @ weighted[rows]
+        if np.linalg.cond(without) > 1e9 * np.linalg.cond(information):
+            raise ValueError(
+                f"expected coefficients that several clusters determine, got one that the cluster of row {rows[0]} alone "
+                "does; drop that cluster, or the column that singles it out"
+            )
+        change = np.linalg.solve(without, basis[rows].T @ residuals[rows])
+        covariance += np.outer(change, change)
+    return covariance

@@ -19,8 +19,8 @@ from companion.stats.design import Design
 from companion.stats.intervals import Interval
 from companion.stats.result import Result
 
-#: Values for each parameter that is estimated, below which the intervals are too short.
-VALUES_A_PARAMETER = 10
+#: Values below which the intervals are too short: for each parameter that is estimated, and altogether.
+VALUES_A_PARAMETER, VALUES = 10, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,10 @@ class Autoregression(Result):
         path = self._path(parameters, steps)
         nudges = 1e-4 * np.sqrt(np.diag(self.covariance))
         slopes = np.array(
-            [(self._path(parameters + n, steps) - self._path(parameters - n, steps)) / (2 * n.sum()) for n in np.diag(nudges)]
+            [
+                (self._path(parameters + n, steps) - self._path(parameters - n, steps)) / (2 * n.sum())
+                for n in np.diag(nudges)
+            ]
         )
         weights = arma2ma(np.r_[1, -parameters[1:]], [1], lags=steps)
         variance = self.noise_sd**2 * np.cumsum(weights**2) + np.sum(slopes * (self.covariance @ slopes), axis=0)
@@ -112,9 +115,7 @@ class Autoregression(Result):
         return np.array(known[self.order :])
 
 
-def autoregression(
-    series: ArrayLike, *, max_order: int, criterion: str = "bic", level: float = 0.95
-) -> Autoregression:
+def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic", level: float = 0.95) -> Autoregression:
     r"""An autoregression with a constant, of the order that an information criterion prefers.
 
     .. math:: y_t = c + \sum_{i=1}^{p} \varphi_i y_{t-i} + \varepsilon_t
@@ -130,7 +131,8 @@ def autoregression(
 
     Args:
         series: values at equal steps ``[steps]``, the latest last.
-        max_order: the highest order to try; the series must hold 10 values for each of its ``max_order + 2`` parameters.
+        max_order: the highest order to try; the series must hold 10 values for each of
+            ``max_order + 2`` parameters, and 50 in any case.
         criterion: ``"aic"`` or ``"bic"``.
         level: intended coverage of the coefficients' intervals.
 
@@ -178,7 +180,7 @@ def _checked(series: ArrayLike, max_order: int) -> Float[np.ndarray, " steps"]:
     (values,) = as_numbers(series=series)
     if max_order < 0:
         raise ValueError(f"expected max_order of at least 0, got {max_order}")
-    if len(values) < (needed := VALUES_A_PARAMETER * (max_order + 2)):
+    if len(values) < (needed := max(VALUES, VALUES_A_PARAMETER * (max_order + 2))):
         raise ValueError(
             f"expected at least {needed} values for orders up to {max_order}, got {len(values)}; lower max_order"
         )

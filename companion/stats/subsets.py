@@ -58,7 +58,7 @@ def random_subsets_of_size(n: int, size: int, n_subsets: int, rng: np.random.Gen
 
 
 def _coins(share: float, shape: tuple[int, int], rng: np.random.Generator) -> Codes:
-    """Bits that are 1 with a probability close to ``share``, made of fair ones by its binary digits, last ones first."""
+    """Bits that are 1 with a probability close to ``share``, made of fair ones by its binary digits."""
     codes, numerator = np.zeros(shape, dtype=np.uint8), round(256 * share)
     if numerator == 256:
         return ~codes

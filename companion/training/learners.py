@@ -30,8 +30,8 @@ class _Learner(BaseEstimator):
         folder = self.config_.checkpoint_dir
         if folder is not None and checkpoint.all_in(folder):
             raise ValueError(
-                f"expected a new checkpoint_dir in each call of the builder, got {folder}, which holds a run: what that "
-                f"one learnt from, perhaps another fold, would be mixed in; take tempfile.mkdtemp()"
+                f"expected a new checkpoint_dir in each call of the builder, got {folder}, which holds a run: it "
+                f"would be gone on with, though it saw other items; take tempfile.mkdtemp()"
             )
         fit(self.model_, data, self.config_)
 

@@ -112,7 +112,7 @@ def search(
         ValueError: for an empty space, an unknown ``method`` or ``pruner``, ``trials`` below 1 (or for a grid, any), a
             range without a step in a grid, or a stored search of this name with another space; for a builder's data
             without a validation set, or its ``parallel``.
-        TypeError: where the builder returns something else.
+        TypeError: for a space of anything but ranges and choices, or where ``objective`` returns something else.
         DivergedError: where no trial was completed.
         ImportError: where Optuna is not installed.
     """
@@ -140,6 +140,9 @@ def _checked_trials(space: Mapping[str, Range | Choice], trials: int | None, met
     """How many trials the search has."""
     if not space:
         raise ValueError("expected a space of at least one parameter, got none: {'lr': Range(1e-4, 1e-1, log=True)}")
+    for parameter, domain in space.items():
+        if not isinstance(domain, Range | Choice):
+            raise TypeError(f"expected a Range or a Choice for {parameter!r}, got {domain!r}: Choice([…]) takes a list")
     for argument, value, known in (("method", method, Method), ("pruner", pruner, PrunerName)):
         if value not in get_args(known):
             raise ValueError(f"expected {argument} to be one of {get_args(known)}, got {value!r}")

@@ -27,7 +27,7 @@ from companion.training.step import DivergedError
 Space = Mapping[str, Range | Choice]
 Run = Callable[[dict[str, Any], Callable[[int, float], None], int], float]
 
-PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
+_PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
     "median": optuna.pruners.MedianPruner,
     "halving": optuna.pruners.SuccessiveHalvingPruner,
     "none": optuna.pruners.NopPruner,
@@ -50,21 +50,21 @@ def run_study(
             storage=_open(storage),
             study_name=name,
             sampler=_grid(space) if method == "grid" else _Numbered(_SAMPLERS[method], seed),
-            pruner=PRUNERS[pruner](),
+            pruner=_PRUNERS[pruner](),
             load_if_exists=True,
         )
         _check_same(study, space, storage)
         objective = _objective(run, space)
-        while (missing := trials - len(_places(finished(study), method))) > 0:
+        while (missing := trials - len(_places(_finished(study), method))) > 0:
             if len(_places(_at_work(study), method)) < missing:
                 study.optimize(objective, n_trials=1, catch=_LOST)
             else:  # others are at the last ones: only if one of them dies is there anything left to do
                 time.sleep(_POLL)
                 fail_stale_trials(study)
-        return finished(study)
+        return _finished(study)
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that ended, but for those that were begun anew."""
     trials = study.get_trials(deepcopy=False)
     begun_anew = {number for trial in trials for number in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
@@ -135,17 +135,19 @@ def _objective(run: Run, space: Space) -> Callable[[Trial], float]:
         stored = trial.study.get_trials(deepcopy=False)[trial.number]
         try:
             parameters = {name: _suggest(trial, name, domain) for name, domain in space.items()}
-            loss = float(run(parameters, report, _original(stored)))
+            loss = run(parameters, report, _original(stored))
+            if loss is None:
+                raise TypeError("expected an objective that returns its loss, got None")
             if not math.isfinite(loss):
                 raise DivergedError(f"expected a finite loss, got {loss}")
-            return loss
+            return float(loss)
         except optuna.TrialPruned:
             raise
         except _LOST as error:
             _log.warning("trial %d failed with %s: %s", trial.number, parameters, error)
             trial.set_user_attr("error", str(error))
             raise
-        except BaseException:  # not the parameters' fault: whoever goes on with the search runs them again
+        except (Exception, KeyboardInterrupt):  # whoever goes on with the search runs the same parameters again
             RetryHeartbeatStaleTrialCallback()(trial.study, trial.study.get_trials()[trial.number])
             raise
 

@@ -1,5 +1,7 @@
 """The bootstrap against SciPy's, by simulation, and on bad input."""
 
+import doctest
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -80,6 +82,188 @@ def test_coverage_at_95_percent():
     intervals = [bootstrap_ci(rng.exponential(size=100), np.mean, n_resamples=399, seed=k) for k in range(500)]
     covered = np.mean([interval.low <= 1 <= interval.high for interval in intervals])
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.parametrize("n", [31, 997])
+def test_percentiles_equal_scipys_from_the_same_stream(n):
+    data = skewed(n)
+    ours = bootstrap_ci(data, np.std, n_resamples=997, seed=11, method="percentile")
+    theirs = stats.bootstrap((data,), np.std, n_resamples=997, method="percentile", rng=np.random.default_rng(11))
+    np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, rtol=1e-12)
+
+
+def ratio_of_means(rows):
+    first = rows[:, 1] == 0
+    return rows[first, 0].mean() / rows[~first, 0].mean()
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+def test_strata_equal_scipys_independent_samples(method):
+    x, y = skewed(23), skewed(41, seed=2) + 1
+    rows = np.stack([np.r_[x, y], np.repeat([0, 1], [23, 41])], axis=1)
+    ours = bootstrap_ci(rows, ratio_of_means, strata=rows[:, 1], method=method, n_resamples=499, seed=5)
+    theirs = stats.bootstrap(
+        (x, y),
+        lambda a, b, axis: a.mean(axis) / b.mean(axis),
+        method=method,
+        n_resamples=499,
+        rng=np.random.default_rng(5),
+    )
+    np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, rtol=1e-9)
+    assert ours.method.endswith("499 resamples in 2 strata")
+
+
+def test_strata_may_lie_mixed_in_the_rows():
+    strata = np.random.default_rng(3).integers(0, 3, size=47)
+    sizes = []
+    bootstrap_ci(
+        np.stack([skewed(47), strata], axis=1),
+        lambda rows: sizes.append(np.bincount(rows[:, 1].astype(int))) or rows[:, 0].mean(),
+        strata=strata,
+        method="percentile",
+        n_resamples=19,
+    )
+    assert len(sizes) == 20
+    np.testing.assert_array_equal(sizes, np.tile(np.bincount(strata), (20, 1)))
+
+
+def mean_error(x):
+    """The jackknife of a mean is s / √n."""
+    return x.std(ddof=1) / np.sqrt(len(x))
+
+
+def test_studentised_equals_its_definition_in_plain_loops():
+    data = skewed(29)
+    rng_of_draws = np.random.default_rng(13)
+    rng_of_draws.permutation(29)  # the jackknife's groups, which here are single observations, are drawn first
+    pivots = []
+    for drawn in rng_of_draws.integers(0, 29, size=(499, 29)):
+        sample = data[drawn]
+        pivots.append((sample.mean() - data.mean()) / mean_error(sample))
+    low, high = np.quantile(pivots, [0.05, 0.95])
+    ours = bootstrap_ci(data, np.mean, method="studentised", level=0.9, n_resamples=499, seed=13)
+    expected = [data.mean() - high * mean_error(data), data.mean() - low * mean_error(data)]
+    np.testing.assert_allclose([ours.low, ours.high], expected, rtol=1e-9)
+
+
+def test_studentised_in_clusters_and_strata_equals_its_definition():
+    strata = np.repeat([0, 1], [33, 45])
+    clusters = np.arange(78) // 3
+    data = skewed(78) + 0.5 * skewed(26, seed=4)[clusters] + strata
+    sums = data.reshape(26, 3).sum(1)  # clusters of one size: the mean is that of 11 and 15 sums
+    design = np.random.default_rng(6)
+    for size in (11, 15):
+        design.permutation(size)
+    pivots, estimate = [], data.mean()
+
+    def jackknife(first, second):
+        variance = 0.0
+        for part, other in ((first, second), (second, first)):
+            left = np.array([(part.sum() - x + other.sum()) / 75 for x in part])
+            variance += (len(part) - 1) * left.var()
+        return np.sqrt(variance)
+
+    draws = zip(design.integers(0, 11, size=(199, 11)), design.integers(0, 15, size=(199, 15)), strict=True)
+    for first, second in draws:
+        parts = sums[:11][first], sums[11:][second]
+        pivots.append((np.concatenate(parts).sum() / 78 - estimate) / jackknife(*parts))
+    low, high = np.quantile(pivots, [0.025, 0.975])
+    scale = jackknife(sums[:11], sums[11:])
+    ours = bootstrap_ci(data, np.mean, method="studentised", clusters=clusters, strata=strata, n_resamples=199, seed=6)
+    np.testing.assert_allclose([ours.low, ours.high], [estimate - high * scale, estimate - low * scale], rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+def test_clusters_equal_scipys_bootstrap_of_their_sums(method):
+    rng = np.random.default_rng(1)
+    sizes = rng.integers(1, 8, size=37)
+    names = np.array([f"document {k:02}" for k in range(37)])
+    values = rng.normal(size=sizes.sum()) + np.repeat(rng.normal(size=37), sizes)
+    shuffled = rng.permutation(len(values))
+    ours = bootstrap_ci(
+        values[shuffled], np.mean, clusters=np.repeat(names, sizes)[shuffled], method=method, n_resamples=299, seed=2
+    )
+    theirs = stats.bootstrap(
+        (np.add.reduceat(values, np.cumsum(sizes) - sizes), sizes),
+        lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True,
+        method=method,
+        n_resamples=299,
+        rng=np.random.default_rng(2),
+    )
+    np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, rtol=1e-9)
+    assert ours.method.endswith("299 resamples of 37 clusters")
+
+
+def test_clusters_of_one_change_nothing():
+    data = skewed(43)
+    for method in ("bca", "studentised"):
+        plain = bootstrap_ci(data, np.mean, method=method, n_resamples=199, seed=1)
+        ours = bootstrap_ci(data, np.mean, method=method, n_resamples=199, seed=1, clusters=np.arange(43))
+        assert (ours.low, ours.high) == pytest.approx((plain.low, plain.high), rel=1e-12)
+
+
+def covered_in_clusters(n_clusters, n_samples, *, respect, n_resamples):
+    rng = np.random.default_rng(21)
+    hits = 0
+    for seed in range(n_samples):
+        clusters = np.repeat(np.arange(n_clusters), rng.integers(1, 6, size=n_clusters))
+        values = rng.normal(size=n_clusters)[clusters] + rng.normal(size=len(clusters))
+        interval = bootstrap_ci(
+            values, np.mean, clusters=clusters if respect else None, n_resamples=n_resamples, seed=seed
+        )
+        hits += interval.low <= 0 <= interval.high
+    return hits / n_samples
+
+
+def test_ignored_clusters_cover_too_seldom():
+    assert covered_in_clusters(60, 80, respect=False, n_resamples=99) < 0.9
+
+
+@pytest.mark.slow
+def test_coverage_in_clusters_at_95_percent():
+    assert 0.93 <= covered_in_clusters(100, 1_000, respect=True, n_resamples=499) <= 0.97
+
+
+def test_the_defaults_are_those_of_before():
+    # np.random.default_rng(0).exponential(size=n), n_resamples=199, seed=1, as of version 0.1 (commit 3daee09)
+    small = bootstrap_ci(skewed(17), np.mean, n_resamples=199, seed=1)
+    large = bootstrap_ci(skewed(1_511), np.median, n_resamples=199, seed=1)
+    assert [small.low, small.high] == [0.773918145878139, 2.297181758991062]
+    assert [large.low, large.high] == [0.6706150191468351, 0.7674481207972808]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "basic"}, r"method to be one of bca, percentile, studentised; got 'basic'"),
+        ({"clusters": [1] * 17}, r"at least 2 clusters in each stratum, got 1 in one of 1"),
+        ({"clusters": [1, None] + [2] * 15}, r"clusters without missing values, got 1 .*index 1"),
+        ({"clusters": [1, 2, 3]}, r"clusters to hold one value an example, got 3 for 17 examples"),
+        ({"strata": [0] * 16 + [1]}, r"at least 2 rows in each stratum, got 1 in one of 2; merge small strata"),
+        (
+            {"clusters": [0, 0] + list(range(1, 16)), "strata": [0, 1] + [0, 1] * 7 + [0]},
+            r"each cluster to lie in one stratum, got the cluster of row [01] in two",
+        ),
+    ],
+)
+def test_refuses_designs(options, message):
+    with pytest.raises(ValueError, match=message):
+        bootstrap_ci(skewed(17), np.mean, n_resamples=19, **options)
+
+
+def test_studentised_says_when_resamples_have_no_spread():
+    with pytest.raises(ValueError, match=r"standard error above 0 .*too few observations differ"):
+        bootstrap_ci([0.0] * 12 + [1.0], np.mean, method="studentised", n_resamples=199, seed=0)
+
+
+def test_the_first_missing_row_is_named():
+    with pytest.raises(ValueError, match=r"got 2 of 6; drop or impute them first \(the first is in row 1\)"):
+        bootstrap_ci([[1.0, 2.0], [3.0, np.nan], [np.nan, 1.0]], lambda rows: rows.mean())
+
+
+def test_the_examples_in_the_docstring_hold():
+    assert doctest.testmod(bootstrap).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,33 @@
-"""The interval itself, and Wilson's for a proportion."""
+"""The interval itself, and those of shares, means, differences, ratios, quantiles and correlations."""
 
 import dataclasses
+import doctest
+import importlib
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.weightstats import CompareMeans
 
-from companion.stats import Interval
+from companion.stats import (
+    Comparison,
+    Interval,
+    clustered_proportion_ci,
+    correlation_ci,
+    difference_ci,
+    forest,
+    mean_ci,
+    proportion_ci,
+    proportion_difference_ci,
+    quantile_ci,
+    ratio_ci,
+    stratified_mean_ci,
+)
 from companion.stats.intervals import wilson
 
 # Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3 (score, no continuity correction).
@@ -47,3 +69,356 @@ def test_an_interval_prints_no_negative_zero():
 def test_an_interval_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         wilson(3, 7).low = 0.0
+
+
+def bounds(interval):
+    return [interval.low, interval.high]
+
+
+@pytest.mark.parametrize(
+    "module", ["clustered", "contrasts", "correlation", "forest", "intervals", "means", "quantiles"]
+)
+def test_the_examples_print_what_they_say(module):
+    assert doctest.testmod(importlib.import_module(f"companion.stats.{module}")).failed == 0
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 7), (5, 7), (7, 7), (13, 101)])
+def test_clopper_pearson_equals_scipy(successes, trials):
+    expected = stats.binomtest(successes, trials).proportion_ci(0.9, method="exact")
+    np.testing.assert_allclose(
+        bounds(proportion_ci(successes, trials, method="clopper_pearson", level=0.9)), expected, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("method", ["wilson", "clopper_pearson"])
+def test_intervals_of_a_finite_population_cover_it(method):
+    population, n, found = 61, 23, np.arange(24)
+    intervals = [proportion_ci(int(k), n, method=method, population=population) for k in found]
+    low, high = np.array([bounds(interval) for interval in intervals]).T
+    coverage = [
+        stats.hypergeom.pmf(found, population, right, n)
+        @ ((low <= right / population + 1e-12) & (right / population - 1e-12 <= high))
+        for right in range(population + 1)
+    ]
+    assert np.mean(coverage) > 0.945
+    assert min(coverage) > (0.95 - 1e-9 if method == "clopper_pearson" else 0.85)
+    assert proportion_ci(11, 23, method=method, population=61).high < proportion_ci(11, 23, method=method).high
+
+
+def test_a_huge_population_changes_nothing_and_a_counted_one_leaves_no_doubt():
+    for method in ("wilson", "clopper_pearson"):
+        expected = bounds(proportion_ci(13, 41, method=method))
+        np.testing.assert_allclose(bounds(proportion_ci(13, 41, method=method, population=10**6)), expected, atol=1e-4)
+        assert bounds(proportion_ci(13, 41, method=method, population=41)) == [13 / 41, 13 / 41]
+    values = [2.0, 3.0, 7.0]
+    assert bounds(mean_ci(values, population=3)) == [4.0, 4.0]
+    np.testing.assert_allclose(bounds(mean_ci(values, population=10**12)), bounds(mean_ci(values)), rtol=1e-9)
+
+
+def test_a_finite_population_shrinks_the_variance():
+    values, root = [2.0, 3.0, 7.0, 9.0], np.sqrt(1 - 4 / 11)
+    half_width, whole = (np.ptp(bounds(mean_ci(values, population=size))) for size in (11, None))
+    assert half_width == pytest.approx(root * whole)
+    for bound in bounds(proportion_ci(13, 41, population=97)):  # the score equation, with (N - n) / (N - 1)
+        error = np.sqrt(bound * (1 - bound) / 41 * (97 - 41) / (97 - 1))
+        assert abs(13 / 41 - bound) / error == pytest.approx(1.959963985)
+
+
+def test_the_mean_equals_scipy():
+    values = np.random.default_rng(0).exponential(size=37)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    np.testing.assert_allclose(bounds(mean_ci(values, level=0.9)), expected, rtol=1e-12)
+
+
+def clustered_values(seed, n_clusters=23):
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(n_clusters), rng.integers(1, 10, n_clusters))
+    return rng.normal(size=n_clusters)[clusters] + rng.normal(size=len(clusters)), clusters
+
+
+def test_the_clustered_mean_equals_statsmodels():
+    values, clusters = clustered_values(1)
+    fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    np.testing.assert_allclose(bounds(mean_ci(values, clusters=clusters)), fit.conf_int()[0], rtol=1e-10)
+    names = np.array([f"passage {cluster}" for cluster in clusters])
+    assert bounds(mean_ci(values, clusters=names)) == pytest.approx(bounds(mean_ci(values, clusters=clusters)))
+
+
+def test_clusters_of_one_example_are_none():
+    values = np.random.default_rng(2).normal(size=17)
+    np.testing.assert_allclose(bounds(mean_ci(values, clusters=np.arange(17))), bounds(mean_ci(values)), rtol=1e-12)
+    rows = values + 5
+    np.testing.assert_allclose(
+        bounds(ratio_ci(values, rows, paired=True, clusters=np.arange(17))), bounds(ratio_ci(values, rows, paired=True))
+    )
+
+
+def test_the_clustered_share_is_wilsons_where_clusters_do_not_matter():
+    right = np.random.default_rng(3).random(20_011) < 0.83
+    clustered = clustered_proportion_ci(right, np.arange(20_011) // 2)
+    expected = proportion_ci(int(right.sum()), 20_011)
+    np.testing.assert_allclose(bounds(clustered), bounds(expected), atol=2e-4)
+
+
+def test_answers_that_are_all_right_are_worth_as_many_as_there_are_clusters():
+    all_right = clustered_proportion_ci(np.ones(50), np.repeat(np.arange(10), 5))
+    quantile = stats.t.ppf(0.975, 9) ** 2
+    assert bounds(all_right) == pytest.approx([10 / (10 + quantile), 1])  # Wilson's lower bound of 10 out of 10
+
+
+def test_the_stratified_mean_by_hand():
+    values, strata = np.array([1.0, 2.0, 4.0, 10.0, 13.0]), ["a", "a", "a", "b", "b"]
+    interval = stratified_mean_ci(values, strata, weights={"a": 0.25, "b": 0.75})
+    parts = np.array([0.25**2 * values[:3].var(ddof=1) / 3, 0.75**2 * values[3:].var(ddof=1) / 2])
+    degrees = parts.sum() ** 2 / (parts[0] ** 2 / 2 + parts[1] ** 2 / 1)
+    assert interval.estimate == pytest.approx(0.25 * 7 / 3 + 0.75 * 11.5)
+    assert interval.high - interval.estimate == pytest.approx(stats.t.ppf(0.975, degrees) * np.sqrt(parts.sum()))
+    finite = stratified_mean_ci(values, strata, population={"a": 10, "b": 30})
+    assert finite.estimate == pytest.approx(interval.estimate)
+    parts *= [1 - 3 / 10, 1 - 2 / 30]
+    degrees = parts.sum() ** 2 / (parts[0] ** 2 / 2 + parts[1] ** 2 / 1)
+    assert finite.high - finite.estimate == pytest.approx(stats.t.ppf(0.975, degrees) * np.sqrt(parts.sum()))
+    assert bounds(stratified_mean_ci(values, strata, population={"a": 3, "b": 2})) == pytest.approx([6.0, 6.0])
+
+
+def test_the_difference_of_means_equals_statsmodels():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=11), 3 * rng.normal(size=29)
+    expected = CompareMeans.from_data(a, b).tconfint_diff(usevar="unequal")
+    np.testing.assert_allclose(bounds(difference_ci(a, b)), expected, rtol=1e-10)
+
+
+def test_the_difference_of_shares_equals_newcombes_table():
+    # Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10: 56/70 - 48/80, 9/10 - 3/10, 5/56 - 0/29.
+    for counts, expected in [
+        ((56, 70, 48, 80), (0.0524, 0.3339)),
+        ((9, 10, 3, 10), (0.1705, 0.8090)),
+        ((5, 56, 0, 29), (-0.0381, 0.1926)),
+    ]:
+        np.testing.assert_allclose(bounds(proportion_difference_ci(*counts)), expected, atol=5e-5)
+
+
+def test_agresti_caffo_adds_a_success_and_a_failure_to_each():
+    a, b = 57 / 72, 49 / 82
+    error = 1.959963985 * np.sqrt(a * (1 - a) / 72 + b * (1 - b) / 82)
+    interval = proportion_difference_ci(56, 70, 48, 80, method="agresti_caffo")
+    np.testing.assert_allclose(bounds(interval), [a - b - error, a - b + error], rtol=1e-9)
+    assert bounds(proportion_difference_ci(0, 5, 5, 5, method="agresti_caffo"))[0] == -1.0
+
+
+def test_samples_of_zeros_and_ones_are_shares():
+    a, b = np.repeat([1, 0], [56, 14]), np.repeat([1, 0], [48, 32])
+    assert difference_ci(a, b) == proportion_difference_ci(56, 70, 48, 80)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_fiellers_bounds_are_where_students_test_turns(paired):
+    rng = np.random.default_rng(5)
+    x = rng.normal(7, 2, size=19)
+    y = 3 * x + rng.normal(size=19)
+    interval = ratio_ci(y, x, paired=paired)
+    assert interval.estimate == pytest.approx(y.mean() / x.mean())
+    for bound in bounds(interval):
+        test = stats.ttest_1samp(y - bound * x, 0) if paired else stats.ttest_ind(y, bound * x, equal_var=False)
+        assert test.pvalue == pytest.approx(
+            0.05, abs=1e-9 if paired else 2e-3
+        )  # degrees at the estimate, not the bound
+
+
+def test_the_clustered_ratio_approaches_the_sandwich_of_statsmodels():
+    rng = np.random.default_rng(6)
+    clusters = np.repeat(np.arange(401), rng.integers(1, 6, 401))
+    x = rng.uniform(1, 2, size=len(clusters))
+    y = x * (0.8 + 0.1 * rng.normal(size=401)[clusters])
+    fit = sm.WLS(y / x, np.ones(len(x)), weights=x).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    np.testing.assert_allclose(bounds(ratio_ci(y, x, paired=True, clusters=clusters)), fit.conf_int()[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "q"), [(6, 0.5), (20, 0.5), (73, 0.95), (101, 0.25), (997, 0.9)])
+def test_the_quantile_equals_scipy(n, q):
+    values = np.random.default_rng(7).permutation(n).astype(float)
+    expected = stats.quantile_test(values, q=0.0, p=q).confidence_interval(0.95)
+    interval = quantile_ci(values, q)
+    assert bounds(interval) == list(expected)
+    assert interval.coverage == pytest.approx(
+        stats.binom.cdf(interval.high, n, q) - stats.binom.cdf(interval.low, n, q)
+    )
+    assert interval.coverage >= 0.95
+
+
+def test_a_coverage_that_meets_the_level_exactly_will_do():
+    assert quantile_ci([3.0, 5.0], level=0.5).coverage == 0.5
+
+
+@pytest.mark.parametrize(("n", "q", "needed"), [(5, 0.5, 6), (71, 0.95, 72), (367, 0.99, 368)])
+def test_too_few_values_for_a_quantile_say_how_many_it_takes(n, q, needed):
+    with pytest.raises(ValueError, match=f"at least {needed} values"):
+        quantile_ci(np.arange(n), q)
+
+
+def test_correlations():
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=29)
+    y = x + rng.normal(size=29)
+    pearson = correlation_ci(x, y, method="pearson")
+    np.testing.assert_allclose(bounds(pearson), stats.pearsonr(x, y).confidence_interval(), rtol=1e-10)
+    spearman = correlation_ci(x, y)
+    rho = stats.spearmanr(x, y).statistic
+    half_width = 1.959963985 * np.sqrt((1 + rho**2 / 2) / 26)  # Bonett and Wright 2000
+    assert spearman.estimate == pytest.approx(rho)
+    np.testing.assert_allclose(
+        np.arctanh(bounds(spearman)), np.arctanh(rho) + half_width * np.array([-1, 1]), rtol=1e-7
+    )
+    np.testing.assert_allclose(bounds(correlation_ci(np.exp(x), y**3)), bounds(spearman))  # only order counts
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: proportion_ci(3, 0), "1 trial at least"),
+        (lambda: proportion_ci(8, 7), "successes <= trials"),
+        (lambda: proportion_ci(0.8, 7), "whole number"),
+        (lambda: proportion_ci(3, 7, population=6), "at least the 7 sampled"),
+        (lambda: proportion_ci(3, 7, method="wald"), "wilson, clopper_pearson"),
+        (lambda: proportion_ci(3, 7, level=95), "write 0.95"),
+        (lambda: mean_ci([1.0, np.nan, 2.0]), "first at index 1"),
+        (lambda: mean_ci([1.0, np.inf]), "inf at index 1"),
+        (lambda: mean_ci([1.0]), "at least 2 values"),
+        (lambda: mean_ci([]), "got none"),
+        (lambda: mean_ci([0.1, 0.1, 0.1]), "3 times 0.1"),
+        (lambda: mean_ci(["a", "b"]), "numbers"),
+        (lambda: mean_ci([1, 2, 3], clusters=[1, 2, None]), "first at index 2"),
+        (lambda: mean_ci([1, 2, 3], clusters=[1, 2]), "2 for 3"),
+        (lambda: mean_ci([1, 2, 3], clusters=[7, 7, 7]), "at least 2 clusters"),
+        (lambda: mean_ci([1, 2, 1, 2], clusters=[1, 1, 2, 2]), "equal means"),
+        (lambda: mean_ci([1, 2, 3], clusters=[1, 2, 3], population=9), "got both"),
+        (lambda: clustered_proportion_ci([0, 1, 2], [1, 2, 3]), "only 0 and 1"),
+        (lambda: clustered_proportion_ci([0, 1], [1, 1]), "at least 2 clusters"),
+        (lambda: stratified_mean_ci([1, 2, 3], [1, 1, 2], weights={1: 0.5, 2: 0.5}), "at least 2 examples in each"),
+        (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], weights={1: 0.5, 2: 0.6}), "sum to one"),
+        (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], weights={1: 1.0}), "for each of the strata"),
+        (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2]), "exactly one"),
+        (lambda: stratified_mean_ci([1, 1, 3, 3], [1, 1, 2, 2], weights={1: 0.5, 2: 0.5}), "differ"),
+        (lambda: difference_ci([1, 2], [3, 3]), "2 times 3"),
+        (lambda: difference_ci([1, 5], [3]), "at least 2 values"),
+        (lambda: ratio_ci([1, 2, 3], [3, 5], paired=True), "other lengths"),
+        (lambda: ratio_ci([1, 2, 3], [-1, 0.5, 1], paired=True), "no bounds"),
+        (lambda: ratio_ci([2, 4, 6], [1, 2, 3], paired=True), "ratio"),
+        (lambda: ratio_ci([1, 2], [3, 4], paired=False, clusters=[1, 2]), "paired=True only"),
+        (lambda: ratio_ci([1, 2], [3, 4], paired=True, clusters=[1, 1]), "at least 2"),
+        (lambda: quantile_ci([1, 2, 3], 50), "between 0 and 1"),
+        (lambda: correlation_ci([1, 2, 3], [1, 3, 2]), "at least 4"),
+        (lambda: correlation_ci([1, 2, 3, 4], [2, 2, 2, 2]), "y to hold values that differ"),
+        (lambda: correlation_ci([1, 2, 3, 4], [2, 4, 6, 9]), "1 exactly"),
+        (lambda: forest([], []), "one at least"),
+        (lambda: forest([proportion_ci(1, 2)], ["a", "b"]), "1 and 2"),
+        (lambda: forest([proportion_ci(1, 2), proportion_ci(1, 2, level=0.9)], ["a", "b"]), "one level"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-3, 3)
+columns = st.lists(st.tuples(numbers, numbers, st.integers(0, 3)), max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(columns)
+def test_any_columns_give_a_finite_interval_or_a_value_error(rows):
+    a, b, groups = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+    calls = [
+        lambda: mean_ci(a),
+        lambda: mean_ci(a, clusters=groups),
+        lambda: mean_ci(a, population=9),
+        lambda: stratified_mean_ci(a, groups, population=dict.fromkeys(groups, 9)),
+        lambda: clustered_proportion_ci(a, groups),
+        lambda: difference_ci(a, b),
+        lambda: ratio_ci(a, b, paired=True),
+        lambda: ratio_ci(a, b, paired=True, clusters=groups),
+        lambda: ratio_ci(a, b, paired=False),
+        lambda: quantile_ci(a, level=0.5),
+        lambda: correlation_ci(a, b),
+        lambda: correlation_ci(a, b, method="pearson"),
+    ]
+    for call in calls:
+        try:
+            interval = call()
+        except ValueError:
+            continue
+        assert np.isfinite([interval.estimate, interval.low, interval.high]).all()
+        assert interval.low <= interval.high
+
+
+def test_a_quantile_interval_is_a_row_with_its_coverage():
+    frame = quantile_ci(np.arange(20)).frame
+    assert frame.loc[0, "coverage"] == pytest.approx(0.9586, abs=5e-5)  # the median of 20: the 6th and the 15th
+    assert isinstance(frame, pd.DataFrame)
+
+
+def test_pictures():
+    interval = proportion_ci(81, 90)
+    axes = interval.plot()
+    assert axes.get_xlabel() == "estimate and 95% confidence interval"
+    comparison = Comparison(interval, 0.04, "any")
+    axes = forest([interval, comparison], ["first", "second"], quantity="accuracy", reference=0.5)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.yaxis_inverted()  # the first on top
+    ((start, end),) = axes.collections[1].get_segments()
+    np.testing.assert_allclose([start, end], [[interval.low, 1], [interval.high, 1]])
+    plt.close("all")
+
+
+def coverage(make, truth, n_samples):
+    return np.mean([interval.low <= truth <= interval.high for interval in (make() for _ in range(n_samples))])
+
+
+def simulations(rng):
+    """Draws an interval, with the truth it should hold, by name."""
+
+    def clustered_mean(values, clusters):
+        return mean_ci(values, clusters=clusters)
+
+    def clustered_share():
+        clusters = np.repeat(np.arange(50), rng.integers(1, 10, 50))
+        return clustered_proportion_ci(rng.random(len(clusters)) < rng.beta(3.2, 0.8, 50)[clusters], clusters)
+
+    def pairs():
+        x = rng.normal(size=31)
+        return x, 0.5 * x + np.sqrt(0.75) * rng.normal(size=31)
+
+    def lognormal_pairs():
+        x = rng.lognormal(0, 0.7, 41)
+        return x * rng.lognormal(-0.045, 0.3, 41), x
+
+    strata, sd = np.repeat([0, 1, 2], 11), np.repeat([1.0, 2.0, 4.0], 11)
+    return {
+        "mean": (lambda: mean_ci(rng.normal(size=11)), 0),
+        "clustered mean": (lambda: clustered_mean(*clustered_values(rng, 50)), 0),
+        "clustered share": (clustered_share, 0.8),
+        "strata": (lambda: stratified_mean_ci(rng.normal(size=33) * sd, strata, weights={0: 0.2, 1: 0.3, 2: 0.5}), 0),
+        "difference": (lambda: difference_ci(rng.normal(size=11), 3 * rng.normal(size=17)), 0),
+        "ratio": (lambda: ratio_ci(*lognormal_pairs(), paired=True), 1),
+        "speed-up": (lambda: ratio_ci(rng.exponential(2, 31), rng.exponential(1, 31), paired=False), 2),
+        "median": (lambda: quantile_ci(rng.exponential(size=67)), np.log(2)),
+        "Pearson": (lambda: correlation_ci(*pairs(), method="pearson"), 0.5),
+        "Spearman": (lambda: correlation_ci(*pairs()), 6 / np.pi * np.arcsin(0.25)),
+    }
+
+
+NAMES = list(simulations(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_cover(name):
+    make, truth = simulations(np.random.default_rng(10))[name]
+    assert 0.92 <= coverage(make, truth, 400) <= 0.98  # 0.95 gives or takes 0.011, one standard error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_cover_closely(name):
+    make, truth = simulations(np.random.default_rng(11))[name]
+    assert 0.93 <= coverage(make, truth, 8_000) <= 0.97

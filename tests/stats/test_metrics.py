@@ -1,5 +1,7 @@
 """Metrics with intervals: values against scikit-learn, intervals against SciPy and by simulation, bad input."""
 
+import doctest
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,19 +11,21 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from companion.stats import metric_ci
+from companion.stats import metric_ci, metrics
 from companion.stats.auc import delong
 from companion.stats.counts import Table
 from companion.stats.metrics import METRICS
 
 SKLEARN = {
     "accuracy": sk.accuracy_score,
+    "micro_f1": lambda y, p: sk.f1_score(y, p, average="micro"),
     "precision": sk.precision_score,
     "recall": sk.recall_score,
     "specificity": lambda y, p: sk.recall_score(y, p, pos_label=0),
     "f1": sk.f1_score,
     "balanced_accuracy": sk.balanced_accuracy_score,
     "macro_f1": lambda y, p: sk.f1_score(y, p, average="macro"),
+    "mcc": sk.matthews_corrcoef,
     "auc": sk.roc_auc_score,
 }
 
@@ -48,7 +52,7 @@ def test_the_estimate_is_scikit_learns_and_lies_inside(metric):
     assert interval.level == 0.95
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("metric", ["accuracy", "micro_f1", "balanced_accuracy", "macro_f1", "mcc"])
 def test_many_classes(metric):
     truth, predicted = labels(classes=7)
     interval = metric_ci(truth, predicted, metric=metric, n_resamples=499, seed=0)
@@ -56,7 +60,7 @@ def test_many_classes(metric):
     assert interval.low < interval.estimate < interval.high
 
 
-@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1", "mcc"])
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 def test_a_class_that_is_only_predicted_counts_as_in_scikit_learn(metric):
     truth, predicted = labels(classes=5)
@@ -74,7 +78,7 @@ def test_labels_may_be_booleans_text_or_pandas_columns():
     assert metric_ci(*text, metric="macro_f1", seed=0, n_resamples=199) == plain
 
 
-@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("metric", ["f1", "balanced_accuracy", "macro_f1", "mcc"])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_intervals_equal_a_bootstrap_of_rows_within_resampling_error(metric, classes):
     if metric == "f1" and classes > 2:
@@ -145,7 +149,7 @@ def covered(metric, table_of, true_value, n_samples, rng):
     return np.mean(hits)
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "precision", "f1", "balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("metric", ["accuracy", "precision", "f1", "balanced_accuracy", "macro_f1", "mcc"])
 def test_coverage_at_95_percent(metric):
     shares = np.array([0.56, 0.14, 0.03, 0.27])  # true negatives, false positives, false negatives, true positives
     table = Table(shares, np.array([[0, 0, 1, 1], [0, 1, 0, 1]]), 2)
@@ -204,7 +208,8 @@ BAD = [
     ([0, 1, 1], [0.1, 0.2, 0.3], {"metric": "auc"}, r"at least 2 examples of each class .*got 2 of class 1 and 1 of"),
     ([0, 0, 1, 1], [0.5] * 4, {"metric": "auc"}, r"scores that differ, got 0.5 for every example"),
     ([0, 1, 2], [0, 1, 2], {"metric": "macro_f1"}, r"varies between resamples, got 1 in all 9,999"),
-    ([0, 1], [0, 1], {"metric": "mcc"}, r"metric to be one of accuracy, .*auc; got 'mcc'"),
+    ([0, 1, 1], [1, 1, 1], {"metric": "mcc"}, r"y_pred to hold at least two classes for metric 'mcc', got only"),
+    ([0, 1], [0, 1], {"metric": "kappa"}, r"metric to be one of accuracy, .*r2, mae, rmse; got 'kappa'"),
     ([0, 1], [0, 1], {"level": 95}, r"level strictly between 0 and 1, got 95; write 0.95"),
     ([0, 1], [0, 1], {"n_resamples": 0}, r"n_resamples of at least 1, got 0"),
 ]
@@ -218,3 +223,12 @@ def test_refuses(y_true, y_pred, options, message):
 
 def test_accuracy_needs_but_one_class():
     assert metric_ci([1, 1, 1], [1, 0, 1]).estimate == pytest.approx(2 / 3)
+
+
+def test_micro_f1_is_accuracy():
+    truth, predicted = labels(classes=5)
+    assert metric_ci(truth, predicted, metric="micro_f1") == metric_ci(truth, predicted)
+
+
+def test_the_example_in_the_docstring_holds():
+    assert doctest.testmod(metrics).failed == 0

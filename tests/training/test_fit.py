@@ -171,6 +171,25 @@ def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path):
     assert same_bits(resumed, whole)
 
 
+def test_a_watch_sees_each_row_and_may_end_the_run(tmp_path):
+    seen = []
+    whole, run = Line(), config(checkpoint_dir=tmp_path, checkpoint_every=5)
+    history = fit(whole, line_data(), config(), watch=seen.append)
+    assert seen == history.rows
+
+    def stop(row):
+        if row["step"] == 10:
+            raise EOFError(f"enough at loss {row['loss']}")
+
+    torch.manual_seed(0)
+    with pytest.raises(EOFError, match=f"enough at loss {seen[9]['loss']}"):
+        fit(Line(), line_data(), run, watch=stop)
+    assert checkpoints(tmp_path) == ["step-00000005", "step-00000010"]
+    torch.manual_seed(0)
+    fit(resumed := Line(), line_data(), run)
+    assert same_bits(whole, resumed)
+
+
 def test_only_the_newest_checkpoints_stay(tmp_path):
     fit(Line(), line_data(), config(checkpoint_dir=tmp_path, checkpoint_every=5, keep_checkpoints=2))
     # Validation is after the last step only, so that the best is the newest.

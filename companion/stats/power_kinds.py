@@ -1,5 +1,6 @@
-r"""The power of a test as a function of the number of examples and of the difference, one function for each design."""
+"""The power of a test as a function of the number of examples and of the difference, one function for each design."""
 
+import bisect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,9 +95,12 @@ class Design:
 def _proportion(n: float, half_width: float, alpha: float, *, share: float) -> float:
     """Probability that Wilson's interval is so narrow; its width falls with the count's distance from n / 2."""
     n = int(n)
-    counts = np.arange(n // 2 + 1)
-    low, high = proportion_confint(counts, n, alpha=alpha, method="wilson")
-    narrow = int(np.searchsorted(high - low, 2 * half_width, side="right"))  # widths grow up to the middle
+
+    def width(count: int) -> float:
+        low, high = proportion_confint(count, n, alpha=alpha, method="wilson")
+        return float(high - low)
+
+    narrow = bisect.bisect_right(range(n // 2 + 1), 2 * half_width, key=width)  # widths grow up to the middle
     if narrow > n // 2:
         return 1.0
     return float(binom.cdf(narrow - 1, n, share) + binom.sf(n - narrow, n, share))
@@ -128,6 +132,8 @@ def _means(n: float, difference: float, alpha: float, *, sd: float) -> float:
 
 
 def _t_test(noncentrality: float, degrees: float, alpha: float) -> float:
+    if degrees > 1e6:  # where SciPy's noncentral t gives NaN at times, and where it is normal
+        return _two_sided(noncentrality, alpha)
     critical = t.ppf(1 - alpha / 2, degrees)
     # SciPy gives NaN far out on the other side, where nothing is.
     wrong_side = nct.cdf(-critical, degrees, noncentrality) if noncentrality < 5 else 0.0
@@ -168,7 +174,12 @@ def _joint_excess(auc_a: float, auc_b: float, correlation: float) -> float:
 
 
 def _wald(difference: float, variance: float, alpha: float) -> float:
-    signal, z = abs(difference) / math.sqrt(max(variance, 1e-300)), ndtri(1 - alpha / 2)
+    return _two_sided(abs(difference) / math.sqrt(max(variance, 1e-300)), alpha)
+
+
+def _two_sided(signal: float, alpha: float) -> float:
+    """Power of a normal test whose statistic has mean ``signal`` and variance 1."""
+    z = ndtri(1 - alpha / 2)
     return float(ndtr(signal - z) + ndtr(-signal - z))
 
 

@@ -1,0 +1,147 @@
+"""The gate: each of its decisions, and how often it is wrong."""
+
+import doctest
+import importlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from companion.stats import Interval, compare_paired, mean_ci, release_gate, sample_size
+
+
+def interval(estimate, half_width=0.02, level=0.95):
+    return Interval(estimate, estimate - half_width, estimate + half_width, level, "any")
+
+
+def test_the_examples_print_what_they_say():
+    assert doctest.testmod(importlib.import_module("companion.stats.gate")).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("estimate", "options", "decision", "reason"),
+    [
+        (0.03, {}, "ship", "is better"),
+        (0.015, {}, "ship", "not worse by more than the margin 0.01"),
+        (-0.04, {}, "hold", "is worse by more than the margin"),
+        (0.0, {"look": 2}, "hold", "after the last look"),
+        (-0.02, {}, "hold", "the estimate itself"),
+        (0.0, {}, "label", "if the estimate is true"),
+        (0.0, {"budget": 100}, "hold", "more than the budget"),
+    ],
+)
+def test_decisions(estimate, options, decision, reason):
+    gate = release_gate(interval(estimate), n=500, margin=0.01, **options)
+    assert (gate.decision, gate.labels_more > 0) == (decision, decision == "label")
+    assert reason in str(gate)
+
+
+def test_the_labels_asked_for_would_do():
+    gate = release_gate(interval(0.0), n=500, margin=0.01, power=0.9)
+    error = 0.02 / norm.ppf(0.975) * np.sqrt(500 / (500 + gate.labels_more))
+    assert norm.cdf(0.01 / error - norm.ppf(0.975)) == pytest.approx(0.9, abs=1e-3)
+    assert (
+        f"{2.5 * gate.labels_more:,.6g}"
+        in release_gate(interval(0.0), n=500, margin=0.01, power=0.9, label_cost=2.5).reason
+    )
+
+
+@pytest.mark.parametrize(("risk", "looks"), [(0.05, 1), (0.05, 2), (0.1, 5), (0.01, 2)])
+def test_the_bounds_move_to_the_risk_of_a_look(risk, looks):
+    gate = release_gate(interval(0.01), n=500, margin=0.0, risk=risk, looks=looks)
+    z = norm.ppf(1 - risk / looks)
+    assert gate.difference.low == pytest.approx(0.01 - 0.02 * z / norm.ppf(0.975))
+    assert gate.difference.level == pytest.approx(1 - 2 * risk / looks)
+    assert release_gate(interval(0.01), n=500, margin=0.0).difference.low == pytest.approx(-0.01)  # as it came
+
+
+def answers(rng, n, disagreement, difference):
+    """1 or 0 for the new and the old model on the same examples."""
+    u, both = rng.random(n), rng.random(n) < 0.8
+    gained = u < (disagreement + difference) / 2
+    lost = ~gained & (u < disagreement)
+    return (both & ~lost) | gained, (both & ~gained) | lost
+
+
+def outcome(rng, n, difference, looks):
+    """The last decision, when labels are bought as the gate asks for them."""
+    new, old = answers(rng, n, 0.1, difference)
+    for look in range(1, looks + 1):
+        comparison = compare_paired(np.ones(len(new), dtype=int), new, old)
+        gate = release_gate(comparison, n=len(new), margin=0.02, look=look, looks=looks, budget=20_000)
+        if gate.decision != "label":
+            break
+        more_new, more_old = answers(rng, gate.labels_more, 0.1, difference)
+        new, old = np.append(new, more_new), np.append(old, more_old)
+    return gate.decision
+
+
+def share_shipped(seed, n_runs, **options):
+    rng = np.random.default_rng(seed)
+    return np.mean([outcome(rng, **options) == "ship" for _ in range(n_runs)])
+
+
+def test_a_model_on_the_margin_is_seldom_shipped_and_a_better_one_mostly():
+    assert share_shipped(1, 300, n=500, difference=-0.02, looks=2) < 0.09  # 0.05, and three standard errors
+    assert share_shipped(2, 100, n=500, difference=0.02, looks=2) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "looks"), [(200, 1), (500, 1), (200, 2), (500, 2), (500, 3)])
+def test_a_model_on_the_margin_is_shipped_at_the_risk(n, looks):
+    assert share_shipped(3, 4_000, n=n, difference=-0.02, looks=looks) < 0.062  # 0.055 for one look, simulated
+
+
+def test_differences_of_scores_pass_the_gate_too():
+    scores = np.random.default_rng(4).normal(0.3, 1, size=401)
+    gate = release_gate(mean_ci(scores), n=401, margin=0.0)
+    assert gate.decision == "ship"
+    assert gate.frame.loc[0, "difference_estimate"] == pytest.approx(scores.mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"margin": -0.01}, "margin of 0 or more"),
+        ({"margin": np.nan}, "margin of 0 or more"),
+        ({"risk": 5}, "risk strictly between 0 and 0.5"),
+        ({"look": 3}, "from 1 to looks, got 3 of 2"),
+        ({"look": 0}, "from 1 to looks"),
+        ({"n": 1}, "at least 2"),
+        ({"label_cost": 0}, "label_cost"),
+        ({"budget": -1}, "budget"),
+        ({"power": 0.3}, "power strictly between 0.5 and 1"),
+    ],
+)
+def test_bad_input_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        release_gate(interval(0.0), **({"n": 500, "margin": 0.01} | options))
+
+
+def test_a_result_without_an_interval_is_refused():
+    gate = release_gate(interval(0.0), n=500, margin=0.01)
+    assert release_gate(gate, n=500, margin=0.01).decision == gate.decision  # a gate holds one
+    with pytest.raises(ValueError, match="one interval, got 0"):
+        release_gate(sample_size("means", 0.5, sd=1.0), n=500, margin=0.01)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=9), st.floats(0, 10), st.floats(0.001, 0.499), st.integers(1, 3)
+)
+def test_any_differences_give_a_decision_or_a_value_error(values, margin, risk, look):
+    try:
+        gate = release_gate(mean_ci(values), n=len(values), margin=margin, risk=risk, look=look, looks=3)
+    except ValueError:
+        return
+    assert gate.decision in ("ship", "hold", "label")
+    assert (gate.decision == "label") == (gate.labels_more > 0)
+
+
+def test_the_picture_shows_the_margin():
+    axes = release_gate(interval(0.0), n=500, margin=0.01).plot()
+    assert axes.get_legend().get_texts()[0].get_text() == "margin, -0.01"
+    plt.close("all")

@@ -1,0 +1,177 @@
+"""Permutation tests: against SciPy's, all subsets listed, the law of drawn subsets, level, bad input."""
+
+import doctest
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from companion.stats import permutation, permutation_test
+from companion.stats.subsets import (
+    all_subsets,
+    all_subsets_of_size,
+    random_subsets,
+    random_subsets_of_size,
+    subset_sums,
+)
+
+
+def samples(n_a=7, n_b=5, *, seed=0, shift=0.9):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=n_a) + shift, rng.normal(size=n_b)
+
+
+def absolute(x, y, axis):
+    return np.abs(x.mean(axis) - y.mean(axis))
+
+
+def scipys(a, b, statistic, kind, **options):
+    return stats.permutation_test(
+        (a, b), statistic, permutation_type=kind, vectorized=True, alternative="greater", **options
+    ).pvalue
+
+
+@pytest.mark.parametrize("n", [2, 5, 13])
+def test_all_pairs_equal_scipys(n):
+    a, b = samples(n, n, seed=n)
+    ours = permutation_test(a, b, paired=True)
+    assert ours.p_value == pytest.approx(scipys(a, b, absolute, "samples", n_resamples=10_000))
+    assert f"all {2**n:,}" in ours.test
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(2, 3), (7, 5), (3, 11)])
+def test_all_splits_equal_scipys(n_a, n_b):
+    a, b = samples(n_a, n_b, seed=n_a)
+    ours = permutation_test(a, b, paired=False)
+    assert ours.p_value == pytest.approx(scipys(a, b, absolute, "independent", n_resamples=10_000))
+
+
+@pytest.mark.parametrize(("paired", "kind", "n_b"), [(True, "samples", 101), (False, "independent", 67)])
+def test_drawn_permutations_come_close_to_scipys(paired, kind, n_b):
+    a, b = samples(101, n_b, shift=0.2)
+    ours = permutation_test(a, b, paired=paired, seed=0).p_value
+    theirs = scipys(a, b, absolute, kind, n_resamples=9_999, rng=np.random.default_rng(1))
+    assert ours == pytest.approx(theirs, abs=0.02)
+
+
+def test_a_ratio_of_means_equals_scipys():
+    rng = np.random.default_rng(2)
+    a, b = (rng.uniform(1, 3, size=(6, 2)) for _ in range(2))
+
+    def ratio(x, y, axis):  # scipy moves the axis of observations to the end
+        means = [np.take(sample, k, axis=0).mean(-1) for sample in (x, y) for k in (0, 1)]
+        return np.abs(means[0] / means[1] - means[2] / means[3])
+
+    swaps = np.array(list(np.ndindex(*[2] * 6)))[:, :, None]
+    x, y = np.where(swaps, b, a), np.where(swaps, a, b)
+    values = ratio(np.moveaxis(x, 2, 0), np.moveaxis(y, 2, 0), -1)
+    expected = np.mean(values >= values[0] - 1e-12)
+    ours = permutation_test(a, b, paired=True, statistic=lambda means: means[..., 0] / means[..., 1])
+    assert ours.p_value == pytest.approx(expected)
+    assert ours.difference.estimate == pytest.approx(np.divide(*a.mean(0)) - np.divide(*b.mean(0)))
+
+
+def test_interval_and_effect_of_means_are_students_welchs_and_cohens():
+    a, b = samples(23, 23)
+    student = stats.ttest_rel(a, b).confidence_interval(0.9)
+    ours = permutation_test(a, b, paired=True, level=0.9)
+    np.testing.assert_allclose([ours.difference.low, ours.difference.high], student)
+    assert ours.effect == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+    a, b = samples(23, 11)
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    ours = permutation_test(a, b, paired=False)
+    np.testing.assert_allclose([ours.difference.low, ours.difference.high], welch)
+    pooled = np.sqrt((22 * a.var(ddof=1) + 10 * b.var(ddof=1)) / 32)
+    assert ours.effect == pytest.approx((a.mean() - b.mean()) / pooled)
+
+
+def test_swapping_the_samples_mirrors_the_comparison():
+    a, b = samples(9, 5)
+    forth, back = permutation_test(a, b, paired=False), permutation_test(b, a, paired=False)
+    assert forth.p_value == back.p_value
+    assert [forth.difference.low, forth.effect] == pytest.approx([-back.difference.high, -back.effect])
+
+
+@pytest.mark.parametrize("n", [5, 8, 11])
+def test_listed_subsets_are_all_there_are(n):
+    values = 3.0 ** np.arange(n)[:, None]  # each subset has a sum of its own
+    every = [sum(subset) for size in range(n + 1) for subset in combinations(values[:, 0], size)]
+    np.testing.assert_array_equal(np.sort(subset_sums(all_subsets(n), values)[:, 0]), np.sort(every))
+    of_three = [sum(subset) for subset in combinations(values[:, 0], 3)]
+    np.testing.assert_array_equal(np.sort(subset_sums(all_subsets_of_size(n, 3), values)[:, 0]), np.sort(of_three))
+
+
+@pytest.mark.parametrize(("n", "size"), [(7, 3), (11, 2), (6, 5), (9, 1)])
+def test_drawn_subsets_of_a_size_are_equally_likely(n, size):
+    values = 2.0 ** np.arange(n)[:, None]
+    sums = subset_sums(random_subsets_of_size(n, size, 20_000, np.random.default_rng(3)), values)[:, 0]
+    _, counts = np.unique(sums, return_counts=True)
+    assert len(counts) == len(list(combinations(range(n), size)))
+    assert stats.chisquare(counts).pvalue > 0.001
+
+
+def test_drawn_subsets_of_large_and_lopsided_samples_have_their_size():
+    rng = np.random.default_rng(4)
+    for n, size in [(10_007, 5_003), (10_007, 3), (1_009, 1_008), (4_001, 1_231)]:
+        codes = random_subsets_of_size(n, size, 13, rng)
+        assert set(np.unpackbits(codes, axis=1, count=n).sum(1)) == {size}
+        assert set(np.bitwise_count(codes).sum(1)) == {size}  # no spare bit
+    assert np.unpackbits(random_subsets(4_001, 101, rng), axis=1, count=4_001).mean() == pytest.approx(0.5, abs=0.003)
+
+
+@pytest.mark.parametrize(("paired", "n_b"), [(True, 10), (False, 10), (False, 23)])
+def test_level_and_coverage_under_the_null(paired, n_b):
+    rng = np.random.default_rng(5)
+    drawn = [(rng.exponential(size=10), rng.exponential(size=n_b)) for _ in range(400)]
+    results = [permutation_test(a, b, paired=paired, n_resamples=199, seed=k) for k, (a, b) in enumerate(drawn)]
+    assert 0.03 <= np.mean([result.p_value <= 0.05 for result in results]) <= 0.07
+    assert 0.92 <= np.mean([result.difference.low <= 0 <= result.difference.high for result in results]) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("paired", "n_b", "scale"), [(True, 20, 1), (False, 20, 1), (False, 20, 3)])
+def test_level_over_many_samples(paired, n_b, scale):
+    rng = np.random.default_rng(6)
+    drawn = ((rng.normal(size=20), scale * rng.normal(size=n_b)) for _ in range(4_000))
+    p = [permutation_test(a, b, paired=paired, n_resamples=399, seed=k).p_value for k, (a, b) in enumerate(drawn)]
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.012)
+
+
+BAD = [
+    (([1.0, np.nan], [1.0, 2.0]), {}, r"a to be finite numbers.*first at index 1"),
+    (([1.0], [2.0]), {}, r"a to hold at least 2"),
+    (([1.0, 2.0, 3.0], [1.0, 2.0]), {}, r"a has 3, b has 2"),
+    (([1.0, 2.0], [0.0, 1.0]), {}, r"the differences a - b to hold values that differ"),
+    (([[1.0, 2], [2, 3]], [[1.0, 2], [2, 4]]), {}, r"statistic for rows of 2 columns, got None"),
+    (([[1.0, 2], [2, 3]], [1.0, 2.0]), {}, r"equally many columns, got 2 in a and 1 in b"),
+    (([1.0, 2.0], [1.0, 3.0]), {"statistic": lambda means: means}, r"statistic to turn means"),
+    (([1.0, 2.0], [-1.0, -3.0]), {"statistic": lambda means: np.log(means[..., 0])}, r"statistic to give finite"),
+    (([1.0, 2.0], [1.0, 3.0]), {"level": 95}, r"level strictly between"),
+    (([1.0, 2.0], [1.0, 3.0]), {"n_resamples": 0}, r"n_resamples of at least 1"),
+    ((np.ones((2, 2, 2)), [1.0, 3.0]), {}, r"a as numbers \[n\] or rows"),
+]
+
+
+@pytest.mark.parametrize(("columns", "options", "message"), BAD)
+def test_refuses(columns, options, message):
+    with pytest.raises(ValueError, match=message):
+        permutation_test(*columns, paired=True, **options)
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(float, st.integers(0, 9)), arrays(float, st.integers(0, 9)), st.booleans())
+def test_any_input_gives_a_result_or_a_value_error(a, b, paired):
+    try:
+        result = permutation_test(a, b, paired=paired, n_resamples=49, seed=0)
+    except ValueError:
+        return
+    assert 0 < result.p_value <= 1
+    assert np.isfinite([result.difference.low, result.difference.high, result.effect]).all()
+
+
+def test_the_docstrings_examples():
+    assert doctest.testmod(permutation).failed == 0
