@@ -7,6 +7,7 @@ from companion.stats.bayesian import PracticalComparison, bayesian_signed_rank
 from companion.stats.bootstrap import bootstrap_ci
 from companion.stats.calibration import Reliability, reliability
 from companion.stats.clustered import clustered_proportion_ci
+from companion.stats.coefficients import Coefficient, LinearFit, LogisticFit
 from companion.stats.compare import Comparison, SizedComparison, compare_paired
 from companion.stats.conformal import ConformalIntervals, ConformalSets, conformal_intervals, conformal_sets
 from companion.stats.contrasts import difference_ci, proportion_difference_ci, ratio_ci
@@ -21,13 +22,17 @@ from companion.stats.mcnemar import AccuracyComparisons, compare_accuracies
 from companion.stats.means import mean_ci, stratified_mean_ci
 from companion.stats.metrics import metric_ci
 from companion.stats.multiplicity import Adjusted, adjust
+from companion.stats.outliers import Outliers, RobustZ, local_outlier_factor, robust_z
 from companion.stats.permutation import permutation_test
 from companion.stats.power import SampleSize, detectable_difference, power_by_simulation, sample_size
 from companion.stats.prediction_powered import PredictionPowered, prediction_powered_ci
 from companion.stats.quantiles import QuantileInterval, quantile_ci
 from companion.stats.ranking import Ranking, compare_many
 from companion.stats.recalibration import Isotonic, Temperature, isotonic_scaling, temperature_scaling
+from companion.stats.regression import linear_regression, logistic_regression
+from companion.stats.scaling import Chinchilla, ComputeOptimal, LossPrediction, PowerLaw, chinchilla, power_law
 from companion.stats.sequential import ABTest
+from companion.stats.series import Autoregression, autoregression
 from companion.stats.variance_reduction import AdjustedComparison, cuped
 
 __all__ = [
@@ -35,7 +40,11 @@ __all__ = [
     "AccuracyComparisons",
     "Adjusted",
     "AdjustedComparison",
+    "Autoregression",
+    "Chinchilla",
+    "Coefficient",
     "Comparison",
+    "ComputeOptimal",
     "ConfidenceSequence",
     "ConformalIntervals",
     "ConformalSets",
@@ -43,18 +52,26 @@ __all__ = [
     "Gate",
     "Interval",
     "Isotonic",
+    "LinearFit",
+    "LogisticFit",
+    "LossPrediction",
+    "Outliers",
+    "PowerLaw",
     "PracticalComparison",
     "PredictionPowered",
     "QuantileInterval",
     "Ranking",
     "Reliability",
+    "RobustZ",
     "SampleSize",
     "SizedComparison",
     "Temperature",
     "adjust",
     "auc_bootstrap_ci",
+    "autoregression",
     "bayesian_signed_rank",
     "bootstrap_ci",
+    "chinchilla",
     "clustered_proportion_ci",
     "cohen_kappa",
     "compare_accuracies",
@@ -74,12 +91,16 @@ __all__ = [
     "isotonic_scaling",
     "krippendorff_alpha",
     "ks_drift",
+    "linear_regression",
+    "local_outlier_factor",
+    "logistic_regression",
     "mean_ci",
     "metric_ci",
     "mmd_drift",
     "permutation_test",
     "population_stability_index",
     "power_by_simulation",
+    "power_law",
     "prediction_powered_ci",
     "proportion_ci",
     "proportion_difference_ci",
@@ -87,6 +108,7 @@ __all__ = [
     "ratio_ci",
     "release_gate",
     "reliability",
+    "robust_z",
     "sample_size",
     "stratified_mean_ci",
     "temperature_scaling",

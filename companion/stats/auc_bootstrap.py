@@ -57,8 +57,8 @@ def auc_bootstrap_ci(
         seed: of the resampling; ``None`` takes a fresh one.
 
     Raises:
-        ValueError: as :func:`companion.stats.metric_ci` for ``auc``; for fewer than 2 clusters, missing ones, a resample
-            that holds one class only, areas that are the same on all resamples (perfect separation).
+        ValueError: as :func:`companion.stats.metric_ci` for ``auc``; for fewer than 2 clusters, missing ones, a
+            resample that holds one class only, areas that are the same on all resamples (perfect separation).
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)

@@ -42,10 +42,16 @@ def as_scores(y_true: ArrayLike, **columns: ArrayLike) -> list[Shaped[np.ndarray
     return _of_one_length(vectors)
 
 
+def distinct(values: Shaped[np.ndarray, " examples"]) -> Shaped[np.ndarray, " distinct"]:
+    """The different values in order, found a block at a time, so that memory does not grow with the examples."""
+    blocks = range(0, len(values), 2**19)
+    return np.unique(np.concatenate([np.unique(values[start : start + 2**19]) for start in blocks]))
+
+
 def check_binary(metric: str, **columns: Shaped[np.ndarray, " examples"]) -> None:
     """Refuses labels other than 0 and 1 (booleans will do): 1 is the positive class."""
     for name, values in columns.items():
-        if others := set(np.unique(values).tolist()) - {0, 1}:
+        if others := set(distinct(values).tolist()) - {0, 1}:
             raise ValueError(
                 f"expected {name} to hold only 0 and 1 for metric {metric!r} (1 is the positive class), got also "
                 f"{_some(others)}; pass y == positive_label, or take 'balanced_accuracy' or 'macro_f1' for many classes"
@@ -54,7 +60,7 @@ def check_binary(metric: str, **columns: Shaped[np.ndarray, " examples"]) -> Non
 
 def check_two_classes(metric: str, y_true: Shaped[np.ndarray, " examples"]) -> None:
     """Refuses true labels of one class only, for which all metrics but accuracy are void."""
-    classes = np.unique(y_true)
+    classes = distinct(y_true)
     if len(classes) < 2:
         raise ValueError(
             f"expected y_true to hold at least two classes for metric {metric!r}, got only {classes[0]!r}; "

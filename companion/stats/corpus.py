@@ -65,8 +65,8 @@ def corpus_ci(
         seed: of the grouping and the resampling; ``None`` takes a fresh one.
 
     Raises:
-        ValueError: for fewer than 2 documents or clusters, NaN (named by its row), rows that are all equal, a score that
-            is no finite number, the same on all resamples, or without spread on too many.
+        ValueError: for fewer than 2 documents or clusters, NaN (named by its row), rows that are all equal, a score
+            that is no finite number, the same on all resamples, or without spread on too many.
 
     Source:
         Koehn 2004, "Statistical significance tests for machine translation evaluation", *EMNLP*, for the bootstrap of
@@ -89,7 +89,8 @@ def corpus_ci(
     >>> matches = rng.binomial(totals, [0.7, 0.5, 0.4, 0.3])
     >>> rows = np.column_stack([matches, totals, length, rng.integers(20, 40, size=200)])
     >>> print(corpus_ci(rows, bleu, seed=0))
-    The estimate is 0.4537, with a 95% confidence interval from 0.4476 to 0.4602 (studentised bootstrap, 9,999 resamples).
+    The estimate is 0.4537, with a 95% confidence interval from 0.4476 to 0.4602 (studentised bootstrap, 9,999
+    resamples).
     """
     check_level(level)
     check_n_resamples(n_resamples)

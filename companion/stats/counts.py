@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, Shaped
 
 from companion.stats.bootstrap import BLOCK, blocks
 from companion.stats.bounds import check_varies
+from companion.stats.checks import distinct
 
 Counts = Float[np.ndarray, "*tables cells"]
 Values = Float[np.ndarray, "*tables"]
@@ -68,10 +69,12 @@ class Table:
     @classmethod
     def of(cls, *columns: Shaped[np.ndarray, " examples"]) -> "Table":
         """Counts the examples, a block at a time: the only pass over them."""
-        names = np.unique(np.concatenate([np.unique(column) for column in columns]))
+        names = np.unique(np.concatenate([distinct(column) for column in columns]))
         shape = (len(names),) * len(columns)
         cells = (
-            np.ravel_multi_index([np.searchsorted(names, column[start : start + BLOCK // 8]) for column in columns], shape)
+            np.ravel_multi_index(
+                [np.searchsorted(names, column[start : start + BLOCK // 8]) for column in columns], shape
+            )
             for start in range(0, len(columns[0]), BLOCK // 8)
         )
         if np.prod(shape, dtype=float) > BLOCK:  # too many for one counter each

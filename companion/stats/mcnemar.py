@@ -12,8 +12,8 @@ from scipy.stats import binom
 from companion.stats.checks import check_level
 from companion.stats.result import Result
 
-Numbers = Float[np.ndarray, "*comparisons"]
-Counts = Int[np.ndarray, "*comparisons"]
+Numbers = Float[np.ndarray, " comparisons"]
+Counts = Int[np.ndarray, " comparisons"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,9 +22,8 @@ from companion.stats.checks import (
 from companion.stats.counts import BINARY_METRICS, COUNT_METRICS, Table
 from companion.stats.intervals import Interval, wilson
 from companion.stats.precision_recall import average_precision_interval
-from companion.stats.probability_metrics import PROBABILITY_METRICS, probability_metric
-from companion.stats.regression_metrics import REGRESSION_METRICS, regression_metric
-from companion.stats.smooth import smooth_interval
+from companion.stats.probability_metrics import PROBABILITY_METRICS, probability_interval
+from companion.stats.regression_metrics import REGRESSION_METRICS, regression_interval
 
 #: Of labels and ranks: the metrics in which :func:`companion.stats.compare_paired` compares, too.
 METRICS = (*COUNT_METRICS, "auc")
@@ -65,23 +64,22 @@ def metric_ci(
     - ``f1``, ``balanced_accuracy``, ``macro_f1`` and ``mcc`` (Matthews' correlation coefficient) are functions of the
       confusion counts: the counts are resampled, never the rows. With two classes the tables come from Jeffreys'
       posterior: 0.93 to 0.97 from 50 to 1,000 examples, at least 10 of each class, recall and specificity from 0.7 to
-      0.97 (1,500 tables each; ``mcc`` 0.92 to 0.96, 600 each). Multinomial tables, which amount to a bootstrap of rows, fall to 0.63
-      where few errors are expected in a class.
-    - With more classes tables are multinomial and the bounds BCa: 0.93 to 0.97 with at least 30 examples of each class
-      (``mcc`` the same), but 0.88 to 0.90 where a small class shows no error. There, collect more examples of that class.
+      0.97 (1,500 tables each; ``mcc`` 0.92 to 0.96, 600 tables each). Multinomial tables, which amount to a bootstrap
+      of rows, fall to 0.63 where few errors are expected in a class.
+    - With more classes tables are multinomial and the bounds BCa: 0.93 to 0.97 with at least 30 examples of each class,
+      but 0.88 to 0.90 where a small class shows no error. There, collect more examples of that class.
     - ``auc``: DeLong's variance on the logit scale: 0.93 to 0.97 with at least 20 examples of each class and an area up
       to 0.92 (1,500 samples each), 0.90 to 0.98 beyond; untransformed 0.88 to 0.95, and from 0.68 beyond.
-    - ``average_precision``: the variance of its influence function on the logit scale, Student's quantiles for the
-      size of the rarer class: 0.93 to 0.98 from 100 examples on, at least 10 positives and no more positives than negatives, and a
-      value up to 0.96 (1,500 samples each), where untransformed it falls to 0.80; 0.92 to 0.99 beyond.
-    - ``brier``, ``log_loss``: the studentised bootstrap on the logit or log scale: 0.92 to 0.96 from 100 examples on, calibrated or
-      overconfident, two classes or four (400 to 1,000 samples each; log loss with few, large losses from 300). BCa:
-      0.87 to 0.95 for 100 examples.
-    - ``calibration_error``: the debiased root mean square of :func:`companion.stats.reliability`, in 15 bins; needs 1,000
-      examples.
-    - ``mae``, ``rmse``, ``r2``: the studentised bootstrap on a log scale: 0.93 to 0.96 from 100 examples on, ``r2`` from 0.92 (normal,
-      Laplace and Student's errors with 5 degrees of freedom; exponential ones like them; 1,000 samples each). For 50
-      examples ``mae`` 0.93 to 0.95, ``rmse`` and ``r2`` 0.89 to 0.95. BCa: 0.88 to 0.95 for 100 examples.
+    - ``average_precision``: the variance of its influence function on the logit scale, Student's quantiles for the size
+      of the rarer class: 0.92 to 0.98 with at least 100 examples, 10 positives and a value up to 0.96 (1,500 samples
+      each), 0.91 to 0.99 beyond; untransformed from 0.80.
+    - ``brier``, ``log_loss``: the studentised bootstrap on the logit or log scale: 0.92 to 0.96 with at least 100
+      examples, calibrated or overconfident, two classes or four (400 to 1,000 samples each); BCa 0.88 to 0.95.
+    - ``calibration_error``: the debiased root mean square of :func:`companion.stats.reliability` in 15 bins, for which
+      1,000 examples are enough. It is no mean absolute difference, as the usual ECE is.
+    - ``mae``, ``rmse``, ``r2``: the studentised bootstrap on a log scale: 0.92 to 0.96 with at least 100 examples,
+      errors normal, Laplace, Student's with 5 degrees of freedom or exponential (1,000 samples each); 0.89 to 0.95 with
+      50; BCa 0.88 to 0.95 with 100.
 
     The studentised bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
 
@@ -99,8 +97,8 @@ def metric_ci(
             ``recall``, ``specificity``, ``f1``, ``auc``, ``average_precision`` (class 1 is the positive one);
             ``brier``, ``log_loss``, ``calibration_error`` (of probabilities); ``mae``, ``rmse``, ``r2`` (of numbers).
         level: intended coverage.
-        n_resamples: tables (or weights) drawn, where the method resamples; the bounds then vary by about 1% of the width
-            between seeds.
+        n_resamples: tables (or weights) drawn, where the method resamples; the bounds then vary by about 1% of the
+            width between seeds.
         seed: of the resampling; ``None`` takes a fresh one.
 
     Raises:
@@ -123,12 +121,10 @@ def metric_ci(
         check_two_classes(metric, truth)
         return _OF_RANKS[metric](truth, scores, level=level)
     if metric in PROBABILITY_METRICS:
-        smooth, scale, n = probability_metric(metric, y_true, y_pred)
-        return smooth_interval(smooth, n, scale, level=level, n_resamples=n_resamples, seed=seed)
+        return probability_interval(metric, y_true, y_pred, level=level, n_resamples=n_resamples, seed=seed)
     if metric in REGRESSION_METRICS:
         truth, predicted = as_numbers(at_least=2, y_true=y_true, y_pred=y_pred)
-        smooth, scale = regression_metric(metric, truth, predicted)
-        return smooth_interval(smooth, len(truth), scale, level=level, n_resamples=n_resamples, seed=seed)
+        return regression_interval(metric, truth, predicted, level=level, n_resamples=n_resamples, seed=seed)
     truth, predicted = as_labels(y_true=y_true, y_pred=y_pred)
     check_classes(metric, y_true=truth, y_pred=predicted)
     if metric in _SHARE_OF:

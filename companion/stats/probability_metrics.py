@@ -12,30 +12,45 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from companion.stats.arrays import as_classes, as_probabilities
-from companion.stats.smooth import LOG, Metric, Scale, logit_scale, mean_of
+from companion.stats.intervals import Interval
+from companion.stats.smooth import LOG, logit_scale, mean_of, smooth_interval
 
 PROBABILITY_METRICS = ("brier", "log_loss")
 
 
-def probability_metric(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Metric, Scale, int]:
-    """The metric as a function of weights, the scale on which it is closer to normal, and the number of examples.
+def probability_interval(
+    name: str, y_true: ArrayLike, y_pred: ArrayLike, *, level: float, n_resamples: int, seed: int | None
+) -> Interval:
+    """The studentised interval of the mean loss: on the logit scale of its range (``brier``), or the logarithmic one.
+
+    Raises:
+        ValueError: as ``losses``, and for losses that are all equal.
+    """
+    each, upper = losses(name, y_true, y_pred)
+    if np.ptp(each) <= 1e-12 * max(1.0, each[0]):
+        raise ValueError(
+            f"expected probabilities that make losses differ, got a loss of {each[0]:.4g} for each of {len(each):,} "
+            "examples: no interval can come from them; add examples, or find out why they are alike"
+        )
+    scale = LOG if np.isinf(upper) else logit_scale(upper)
+    return smooth_interval(mean_of(each), len(each), scale, level=level, n_resamples=n_resamples, seed=seed)
+
+
+def losses(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Float[np.ndarray, " examples"], float]:
+    """The loss of each example, and the largest that there can be.
 
     Raises:
         ValueError: for labels that are no numbers of classes, values outside [0, 1], rows that do not sum to one, a
-            true class of probability 0 (``log_loss``), losses that are all equal.
+            true class of probability 0 (``log_loss``).
     """
     probabilities = as_probabilities("y_pred", y_pred)
     truth = as_classes("y_true", y_true, like=probabilities)
     if probabilities.ndim == 1:
         probabilities = np.stack([1 - probabilities, probabilities], axis=1)
+    if name == "log_loss":
+        return _log_loss(truth, probabilities), np.inf
     binary = probabilities.shape[1] == 2
-    losses = _brier(truth, probabilities) / (1 + binary) if name == "brier" else _log_loss(truth, probabilities)
-    if np.ptp(losses) <= 1e-12 * max(1.0, losses[0]):
-        raise ValueError(
-            f"expected probabilities that make losses differ, got a loss of {losses[0]:.4g} for each of "
-            f"{len(losses):,} examples: no interval can come from them; add examples, or find out why they are alike"
-        )
-    return mean_of(losses), logit_scale(1.0 if binary else 2.0) if name == "brier" else LOG, len(losses)
+    return _brier(truth, probabilities) / (1 + binary), 1.0 if binary else 2.0
 
 
 def _brier(

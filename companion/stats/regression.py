@@ -17,8 +17,8 @@ from companion.stats.design import Design
 
 ERRORS = ("hc3", "classical", "cluster")
 
-#: With fewer clusters the intervals are too short, as simulated.
-MIN_CLUSTERS = 20
+#: With fewer clusters there are too few numbers to tell a variance from.
+MIN_CLUSTERS = 10
 
 
 def linear_regression(
@@ -41,7 +41,20 @@ def linear_regression(
     - ``"cluster"``: rows of a cluster may agree; the sum of squares of :math:`\hat\beta_{(g)} - \hat\beta`, one of
       :math:`G` clusters left out in turn (CR3, which is HC3 where each row is a cluster), and :math:`t_{G-1}`.
 
-    COVERAGE_LINEAR
+    Coverage of a slope at 95%, two normal columns (1,000 samples each), the noise normal, or exponential, or growing by
+    half its size with each unit of the column:
+
+    ===  ===================  ===================
+    n    HC3                  classical
+    ===  ===================  ===================
+    10   0.965, 0.969, 0.966  0.950, 0.931, 0.911
+    20   0.951, 0.960, 0.947  0.955, 0.939, 0.887
+    50   0.942, 0.967, 0.946  0.946, 0.954, 0.855
+    200  0.941, SKEWH, 0.952  0.946, SKEWC, 0.841
+    ===  ===================  ===================
+
+    For a column that is the same within clusters of five rows, with noise that they share: 0.954, 0.953 and 0.956 with
+    10, 20 and 50 clusters, where statsmodels' ``cov_type="cluster"`` has 0.885, 0.920 and 0.940.
 
     Assumed: rows (or clusters) are independent and the mean is linear in the columns; ``plot_diagnostics`` shows
     whether. A coefficient is a cause only where the column was assigned at random.
@@ -51,7 +64,7 @@ def linear_regression(
         x: columns ``[examples, columns]``, without one of ones; more rows than columns, by two at least.
         names: one a column.
         errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
-        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 20 clusters at least.
+        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
         level: intended coverage of the coefficients' intervals.
 
     Raises:
@@ -65,7 +78,8 @@ def linear_regression(
 
     >>> fit = linear_regression([2.1, 3.9, 6.2, 7.8, 10.1], [1, 2, 3, 4, 5], names=["dose"], errors="classical")
     >>> print(fit)
-    Per unit, all else equal, y changes by 1.99 with 'dose' (95% interval 1.80 to 2.18); R² is 0.997 over 5 rows (classical errors).
+    Per unit, all else equal, y changes by 1.99 with 'dose' (95% interval 1.8 to 2.18); R² is 0.997 over 5 rows
+    (classical errors).
     """
     response, design, groups = _inputs(y, x, names, errors, clusters, level)
     check_differs("y", response)
@@ -104,14 +118,26 @@ def logistic_regression(
     as in R's ``sandwich::vcovHC``; statsmodels computes HC0 under that name. Where the log-odds are not linear, robust
     errors belong to the line that fits best, which is no longer the truth.
 
-    COVERAGE_LOGISTIC
+    Coverage at 95% of a log odds ratio of 1, two normal columns (600 samples each):
+
+    ======================  =====  =========
+    n                       HC3    classical
+    ======================  =====  =========
+    30                      0.980  0.982
+    50                      0.958  0.945
+    100                     0.960  0.950
+    300                     0.938  0.937
+    200, a sixth of them 1  0.964  0.962
+    ======================  =====  =========
+
+    With 10, 20 and 50 clusters of five rows: 0.974, 0.964 and LOGC.
 
     Args:
         y: 0 and 1, or booleans ``[examples]``.
         x: columns ``[examples, columns]``, without one of ones.
         names: one a column.
         errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
-        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 20 clusters at least.
+        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
         level: intended coverage of the coefficients' intervals.
 
     Raises:
@@ -121,6 +147,8 @@ def logistic_regression(
     >>> y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
     >>> fit = logistic_regression(y, range(10), names=["hours"], errors="classical")
     >>> print(fit.coefficients[1])
+    The coefficient of 'hours' is 0.29, with a 95% confidence interval from -0.21 to 0.79 (Wald, classical errors);
+    p = 0.25.
     """
     response, design, groups = _inputs(y, x, names, errors, clusters, level)
     check_binary("logistic regression", y=response)
@@ -166,7 +194,7 @@ def _groups(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
     groups, found = as_groups("clusters", clusters, n)
     if len(found) < MIN_CLUSTERS:
         raise ValueError(
-            f"expected at least {MIN_CLUSTERS} clusters, got {len(found)}: with fewer the intervals are too short; "
+            f"expected at least {MIN_CLUSTERS} clusters, got {len(found)}: too few to tell how much they vary; "
             "average each cluster to one row and take errors='hc3'"
         )
     return groups
@@ -179,8 +207,8 @@ def _degrees_of_freedom(groups: Int[np.ndarray, " examples"] | None, otherwise: 
 def _check_leverage(leverage: Float[np.ndarray, " examples"]) -> None:
     if (alone := leverage > 1 - 1e-9).any():
         raise ValueError(
-            f"expected coefficients that several rows determine, got one that row {alone.argmax()} alone does (leverage "
-            "1): it has no residual for errors='hc3'; drop the row, or the column that singles it out"
+            f"expected coefficients that several rows determine, got one that row {alone.argmax()} alone does "
+            "(leverage 1): it has no residual for errors='hc3'; drop the row, or the column that singles it out"
         )
 
 
@@ -218,8 +246,8 @@ def _leave_cluster_out(
         without = information - basis[rows].T @ weighted[rows]
         if np.linalg.cond(without) > 1e9 * np.linalg.cond(information):
             raise ValueError(
-                f"expected coefficients that several clusters determine, got one that the cluster of row {rows[0]} alone "
-                "does; drop that cluster, or the column that singles it out"
+                f"expected coefficients that several clusters determine, got one that the cluster of row {rows[0]} "
+                "alone does; drop that cluster, or the column that singles it out"
             )
         change = np.linalg.solve(without, basis[rows].T @ residuals[rows])
         covariance += np.outer(change, change)

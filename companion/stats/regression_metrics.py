@@ -4,25 +4,45 @@ import numpy as np
 from jaxtyping import Float
 
 from companion.stats.checks import check_differs
-from companion.stats.smooth import LOG, LOG_BELOW_ONE, Metric, Scale, Values, Weights, mean_of
+from companion.stats.intervals import Interval
+from companion.stats.smooth import LOG, Metric, Values, Weights, mean_of, smooth_interval
 
 Numbers = Float[np.ndarray, " examples"]
 REGRESSION_METRICS = ("r2", "mae", "rmse")
 
 
-def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> tuple[Metric, Scale]:
-    """The metric as a function of weights, and the scale on which it is closer to normal.
+def regression_interval(
+    name: str, truth: Numbers, predicted: Numbers, *, level: float, n_resamples: int, seed: int | None
+) -> Interval:
+    """The studentised interval of the metric on the logarithmic scale; of :math:`R^2`, that of :math:`1 - R^2`.
+
+    Raises:
+        ValueError: for true values that are all equal (``r2``), errors that are all of one size, or numbers so large or
+            small that their powers overflow.
+    """
+    for quantity, values in (("the errors", truth - predicted), ("y_true", truth)):
+        if not 1e-70 < (size := np.abs(values).max()) < 1e70 and (quantity == "the errors" or name == "r2"):
+            raise ValueError(f"expected {quantity} between 1e-70 and 1e70 in size, got {size:.3g}; take another unit")
+    metric = regression_metric(name, truth, predicted)
+    found = smooth_interval(metric, len(truth), LOG, level=level, n_resamples=n_resamples, seed=seed)
+    if name == "r2":
+        return Interval(1 - found.estimate, 1 - found.high, 1 - found.low, level, found.method + " of 1 - R²")
+    return found
+
+
+def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> Metric:
+    """The metric as a function of weights; for ``r2`` the unexplained share, :math:`1 - R^2`.
 
     Raises:
         ValueError: for true values that are all equal (``r2``), or errors that are all of one size.
     """
     check_differs("the absolute errors", np.abs(truth - predicted))
     if name == "mae":
-        return mean_of(np.abs(truth - predicted)), LOG
+        return mean_of(np.abs(truth - predicted))
     if name == "rmse":
-        return _root_mean(np.square(truth - predicted)), LOG
+        return _root_mean(np.square(truth - predicted))
     check_differs("y_true", truth)
-    return _explained(np.square(truth - predicted), truth - truth.mean()), LOG_BELOW_ONE
+    return _unexplained(np.square(truth - predicted), truth - truth.mean())
 
 
 def _root_mean(squares: Numbers) -> Metric:
@@ -33,15 +53,20 @@ def _root_mean(squares: Numbers) -> Metric:
     return metric
 
 
-def _explained(squares: Numbers, truth: Numbers) -> Metric:
-    r""":math:`R^2 = 1 - \overline{e^2} / s_y^2`, whose influence is that of a ratio of means."""
+def _unexplained(squares: Numbers, truth: Numbers) -> Metric:
+    r""":math:`1 - R^2 = \overline{e^2} / s_y^2`, whose influence is that of a ratio of means."""
 
     def metric(weights: Weights) -> tuple[Values, Float[np.ndarray, "resamples examples"]]:
         n = len(truth)
         unexplained, centres = weights @ squares / n, weights @ truth / n
         spread = (truth - centres[:, None]) ** 2
-        variance = np.maximum(np.einsum("re,re->r", weights, spread) / n, 1e-300)
+        variance = np.einsum("re,re->r", weights, spread) / n
+        if variance.min() <= 1e-24 * np.mean(truth**2):
+            raise ValueError(
+                "expected y_true to vary in every resample, got one value only in some; too few true values differ: "
+                "collect more, or take 'rmse'"
+            )
         ratio = unexplained / variance
-        return 1 - ratio, (ratio[:, None] * spread - squares) / variance[:, None]
+        return ratio, (squares - ratio[:, None] * spread) / variance[:, None]
 
     return metric

@@ -74,7 +74,7 @@ class Design:
         return units if self.clusters is None else np.concatenate([self.clusters[unit] for unit in units])
 
     def left_out(self, max_groups: int, rng: np.random.Generator) -> Iterator[tuple[int, Int[np.ndarray, " kept"]]]:
-        """For each of (at most ``max_groups``) random groups of each stratum: its stratum, and the places kept without it.
+        """For each of at most ``max_groups`` random groups of each stratum: its stratum, and the places that remain.
 
         Places are those of a resample, or of ``units``: stratum after stratum.
         """

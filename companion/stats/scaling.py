@@ -22,7 +22,7 @@ METHOD = "profile of Huber's loss"
 
 
 @dataclass(frozen=True)
-class Prediction(Result):
+class LossPrediction(Result):
     """The loss that a law expects at one size.
 
     Attributes:
@@ -78,12 +78,12 @@ class ScalingLaw(Result):
     law: LogLaw = field(repr=False)
     centre: Float[np.ndarray, " columns"] = field(repr=False)
 
-    def _predict(self, level: float, **sizes: float) -> Prediction:
+    def _predict(self, level: float, **sizes: float) -> LossPrediction:
         check_level(level)
         for name, size in sizes.items():
             if not 0 < size < np.inf:
                 raise ValueError(f"expected {name} to be a positive number, got {size}")
-        return Prediction(_loss_at(self.law, self._logs(sizes), level), self._beyond(sizes))
+        return LossPrediction(_loss_at(self.law, self._logs(sizes), level), self._beyond(sizes))
 
     def _logs(self, sizes: dict[str, float]) -> Float[np.ndarray, " columns"]:
         return np.log(list(sizes.values())) - self.centre
@@ -111,7 +111,7 @@ class PowerLaw(ScalingLaw):
             f"{len(self.law.target):,} runs with noise of {100 * self.noise_sd:.2g}%."
         )
 
-    def predict(self, x: float, *, level: float = 0.95) -> Prediction:
+    def predict(self, x: float, *, level: float = 0.95) -> LossPrediction:
         """The loss at a size, in the unit of the sizes that were fitted."""
         return self._predict(level, x=x)
 
@@ -153,7 +153,7 @@ class Chinchilla(ScalingLaw):
             f"{100 * self.noise_sd:.2g}%."
         )
 
-    def predict(self, parameters: float, tokens: float, *, level: float = 0.95) -> Prediction:
+    def predict(self, parameters: float, tokens: float, *, level: float = 0.95) -> LossPrediction:
         """The loss of a model of ``parameters`` trained on ``tokens``."""
         return self._predict(level, parameters=parameters, tokens=tokens)
 
@@ -184,7 +184,9 @@ class Chinchilla(ScalingLaw):
         def expand(log_n: float, free: Theta) -> Theta:
             e, a, log_alpha, log_beta = free
             alpha, beta = np.exp(np.minimum([log_alpha, log_beta], 5.0))
-            return np.array([e, a, log_alpha, log_alpha - log_beta + a + beta * budget - log_n * (alpha + beta), log_beta])
+            return np.array(
+                [e, a, log_alpha, log_alpha - log_beta + a + beta * budget - log_n * (alpha + beta), log_beta]
+            )
 
         log_n, low, high = self.law.profile(reduce, expand, level=level)
         logs = np.array([log_n, budget - log_n])
@@ -292,8 +294,8 @@ def _fit(loss: ArrayLike, level: float, **sizes: ArrayLike) -> tuple[LogLaw, Flo
     centre = logs.mean(1)
     if len(logs) == 2 and np.linalg.matrix_rank(np.vstack([np.ones(len(losses)), logs]), rtol=1e-6) < 3:
         raise ValueError(
-            "expected parameters and tokens that vary by themselves, got tokens in a fixed relation to parameters: which "
-            "of them lowers the loss cannot be told; add runs with another ratio, or fit power_law to one of them"
+            "expected parameters and tokens that vary by themselves, got tokens in a fixed relation to parameters: "
+            "which of them lowers the loss cannot be told; add runs with another ratio, or fit power_law to one of them"
         )
     law = LogLaw.fit(logs - centre[:, None], np.log(losses))
     if not law.falls(level=level):

@@ -152,14 +152,19 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     check_level(level)
     check_one_of("criterion", criterion, ("aic", "bic"))
     values = _checked(series, max_order)
-    order = len(ar_select_order(values, max_order, ic=criterion).ar_lags or ())
-    fit = AutoReg(values, order).fit()
+    centre, scale = values.mean(), np.abs(values - values.mean()).max()
+    standard = (values - centre) / scale  # AutoReg takes a column in other units than the constant's for dependent
+    order = len(ar_select_order(standard, max_order, ic=criterion).ar_lags or ())
+    fit = AutoReg(standard, order).fit()
     noise_sd = float(np.sqrt(np.sum(fit.resid**2) / (fit.nobs - order - 1)))
-    covariance = fit.cov_params() * noise_sd**2 / fit.sigma2
+    back = np.eye(order + 1)
+    back[0] = [scale, *[-centre] * order]
+    parameters = back @ fit.params + centre * np.eye(order + 1)[0]
+    covariance = back @ fit.cov_params() @ back.T * noise_sd**2 / fit.sigma2
     half_widths = _quantile(len(values), order, level) * np.sqrt(np.diag(covariance))
     constant, *lags = (
         Interval(float(value), float(value - half), float(value + half), level, "Wald, conditional least squares")
-        for value, half in zip(fit.params, half_widths, strict=True)
+        for value, half in zip(parameters, half_widths, strict=True)
     )
     tested = min(order + 10, len(values) // 5)
     ljung_box = acorr_ljungbox(fit.resid, lags=[tested], model_df=order)
@@ -167,7 +172,7 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
         order=order,
         constant=constant,
         lags=tuple(lags),
-        noise_sd=noise_sd,
+        noise_sd=float(scale * noise_sd),
         ljung_box_p=float(ljung_box["lb_pvalue"].iloc[0]),
         ljung_box_lags=tested,
         largest_root=float(np.abs(np.roots(np.r_[1, -fit.params[1:]])).max(initial=0)),

@@ -48,10 +48,6 @@ class Scale:
 
 
 LOG = Scale("log scale", np.log, lambda value: 1 / value, np.exp)
-#: For what is at most 1: minus the logarithm of the distance from it.
-LOG_BELOW_ONE = Scale(
-    "log(1 - x) scale", lambda value: -np.log1p(-value), lambda value: 1 / (1 - value), lambda x: -np.expm1(-x)
-)
 
 
 def logit_scale(upper: float = 1.0) -> Scale:
@@ -90,8 +86,8 @@ def smooth_interval(
     Raises:
         ValueError: where too few examples differ.
     """
-    (estimate,), (error,) = _value_and_error(metric, np.ones((1, n)))
-    centre, error = scale.to(estimate), scale.slope(estimate) * error
+    (estimate,), (raw_error,) = _value_and_error(metric, np.ones((1, n)))
+    centre, error = scale.to(estimate), scale.slope(estimate) * raw_error
     if n > MAX_RESAMPLED:
         half_width = t.ppf((1 + level) / 2, n - 1) * error
         low, high = scale.back(centre + half_width * np.array([-1, 1]))
@@ -99,12 +95,12 @@ def smooth_interval(
     rng = np.random.default_rng(seed)
     drawn = [_value_and_error(metric, draw_weights(size, n, rng)) for size in blocks(n_resamples, 2 * n)]
     values, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
-    spread = errors > 0  # without it the scale may have no value, such as log 0
+    spread = errors > 1e-9 * raw_error  # without it the scale may have no value, such as log 0
     resampled, slopes = np.full(n_resamples, centre), np.zeros(n_resamples)
     resampled[spread], slopes[spread] = scale.to(values[spread]), scale.slope(values[spread])
-    low, high = studentised_bounds(centre, error, resampled, slopes * errors, level=level)
+    low, high = scale.back(np.array(studentised_bounds(float(centre), error, resampled, slopes * errors, level=level)))
     method = f"studentised bootstrap, {scale.name}, {n_resamples:,} resamples"
-    return Interval(float(estimate), float(scale.back(low)), float(scale.back(high)), level, method)
+    return Interval(float(estimate), float(low), float(high), level, method)
 
 
 def draw_weights(size: int, n: int, rng: np.random.Generator) -> Weights:

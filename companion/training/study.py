@@ -46,15 +46,16 @@ def run_study(
 ) -> list[FrozenTrial]:
     """Runs what is missing of a search and returns its finished trials, oldest first."""
     with _quiet():
+        database = _open(storage)
         study = optuna.create_study(
-            storage=_open(storage),
+            storage=database,
             study_name=name,
             sampler=_grid(space) if method == "grid" else _Numbered(_SAMPLERS[method], seed),
             pruner=_PRUNERS[pruner](),
             load_if_exists=True,
         )
         _check_same(study, space, storage)
-        objective = _objective(run, space)
+        objective = _objective(run, space, database)
         while (missing := trials - len(_places(_finished(study), method))) > 0:
             if len(_places(_at_work(study), method)) < missing:
                 study.optimize(objective, n_trials=1, catch=_LOST)
@@ -125,13 +126,15 @@ def _places(trials: list[FrozenTrial], method: str) -> set[Any]:
     return {tuple(sorted(trial.params.items())) if method == "grid" else trial.number for trial in trials}
 
 
-def _objective(run: Run, space: Space) -> Callable[[Trial], float]:
+def _objective(run: Run, space: Space, database: RDBStorage) -> Callable[[Trial], float]:
     def objective(trial: Trial) -> float:
         def report(step: int, loss: float) -> None:
             trial.report(loss, step)
             if trial.should_prune():
                 raise optuna.TrialPruned(f"loss {loss:g} after step {step}")
 
+        # Optuna's first sign of life comes from a thread, sometime; who dies before would be waited for without end.
+        database.record_heartbeat(trial._trial_id)
         stored = trial.study.get_trials(deepcopy=False)[trial.number]
         try:
             parameters = {name: _suggest(trial, name, domain) for name, domain in space.items()}

@@ -242,7 +242,7 @@ def test_the_defaults_are_those_of_before():
         ({"clusters": [1, 2, 3]}, r"clusters to hold one value an example, got 3 for 17 examples"),
         ({"strata": [0] * 16 + [1]}, r"at least 2 rows in each stratum, got 1 in one of 2; merge small strata"),
         (
-            {"clusters": [0, 0] + list(range(1, 16)), "strata": [0, 1] + [0, 1] * 7 + [0]},
+            {"clusters": [0, 0, *range(1, 16)], "strata": [0, 1] + [0, 1] * 7 + [0]},
             r"each cluster to lie in one stratum, got the cluster of row [01] in two",
         ),
     ],

@@ -101,7 +101,7 @@ def test_the_p_value_and_the_expected_ece_hold_for_a_calibrated_model():
 def test_coverage_of_the_calibration_error(n, bins, a, b, temperature):
     debiased, _, inside, _ = squares(n, bins, 2_000, 4, temperature=temperature, a=a, b=b)
     assert abs(debiased.mean()) < 4 * debiased.std() / np.sqrt(2_000)
-    assert 0.93 <= inside.mean() <= 0.99  # above 0.97 only near calibration, where the upper bound is kept from 0
+    assert 0.925 <= inside.mean() <= 0.99  # above 0.97 only near calibration, where the upper bound is kept from 0
 
 
 @pytest.mark.parametrize("value", [0.3, 7.0, 41.0, 3e3, 1e6])

@@ -1,12 +1,15 @@
 """Paired comparisons: against statsmodels and published numbers, their level under the null, bad input."""
 
+import doctest
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
 from statsmodels.stats.contingency_tables import mcnemar
 
-from companion.stats import compare_paired
+from companion.stats import compare_accuracies, compare_paired
+from companion.stats import mcnemar as many
 from companion.stats.counts import Table
 from companion.stats.metrics import METRICS
 
@@ -209,3 +212,57 @@ BAD = [
 def test_refuses(columns, options, message):
     with pytest.raises(ValueError, match=message):
         compare_paired(*columns, **options)
+
+
+def test_many_accuracies_are_the_single_ones():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 3, 211)
+    a, b = (np.where(rng.random((13, 211)) < share, truth, 7) for share in (0.8, 0.7))
+    ours = compare_accuracies(a == truth, b == truth)
+    for k in range(13):
+        single = compare_paired(truth, a[k], b[k])
+        expected = [single.difference.estimate, single.difference.low, single.difference.high, single.p_value]
+        assert [ours.difference[k], ours.low[k], ours.high[k], ours.p_value[k]] == expected
+    only_a, only_b = ((x & ~y).sum(1) for x, y in ((a == truth, b == truth), (b == truth, a == truth)))
+    np.testing.assert_allclose(ours.odds_ratio, (only_a + 0.5) / (only_b + 0.5))
+    assert ours.frame.shape == (13, 6)
+
+
+def test_one_baseline_for_many_on_either_side():
+    rng = np.random.default_rng(6)
+    checkpoints, baseline = rng.random((5, 101)) < 0.8, rng.random(101) < 0.7
+    forth, back = compare_accuracies(checkpoints, baseline), compare_accuracies(baseline, checkpoints.astype(int))
+    repeated = compare_accuracies(checkpoints, np.tile(baseline, (5, 1)))
+    np.testing.assert_array_equal(forth.p_value, repeated.p_value)
+    np.testing.assert_array_equal(forth.p_value, back.p_value)
+    np.testing.assert_allclose(forth.difference, -back.difference)
+    assert compare_accuracies(baseline, baseline).p_value == [1]
+
+
+def test_many_comparisons_print_as_one_sentence():
+    right = np.arange(200) % 10 > 0
+    text = str(compare_accuracies(right, np.arange(200) % np.array([[3], [5], [10]]) > 0))
+    assert text == (
+        "Of 3 comparisons 2 have p of at most 0.05, unadjusted, where 0.2 would at most be expected of equal models "
+        "(McNemar, exact mid-p)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (([[1, 0], [1, 2]], [1, 0]), r"right_a to hold only 0 and 1, or booleans, got 2 at index 1, 1"),
+        (([1.0, np.nan], [1, 0]), r"right_a to hold only 0 and 1, or booleans, got nan at index 1"),
+        (([1, 0, 1], [1, 0]), r"as many examples in both"),
+        ((np.ones((2, 3)), np.ones((4, 3))), r"as many comparisons \(or one for all\), got \(2, 3\) and \(4, 3\)"),
+        (([], []), r"right_a as \[examples\]"),
+        ((["a"], ["b"]), r"right_a to be booleans, got dtype"),
+    ],
+)
+def test_refuses_many(columns, message):
+    with pytest.raises(ValueError, match=message):
+        compare_accuracies(*columns)
+
+
+def test_the_docstrings_examples():
+    assert doctest.testmod(many).failed == 0

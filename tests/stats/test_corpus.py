@@ -93,4 +93,4 @@ def test_refuses(rows, combine, message):
 
 
 def test_the_examples_in_the_docstring_hold():
-    assert doctest.testmod(corpus).failed == 0
+    assert doctest.testmod(corpus, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -15,10 +15,9 @@ STATSMODELS = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
 
 
 @pytest.mark.parametrize("method", STATSMODELS)
-@pytest.mark.parametrize("n", [1, 2, 37])
-def test_equals_statsmodels(method, n):
-    p_values = np.random.default_rng(n).random(n) ** 3
-    p_values[n // 2] = p_values[0]  # a tie
+def test_equals_statsmodels(method):
+    p_values = np.random.default_rng(0).random(37) ** 3
+    p_values[5] = p_values[0]  # a tie
     rejected, adjusted, _, _ = multipletests(p_values, alpha=0.1, method=STATSMODELS[method])
     ours = adjust(p_values, method=method, alpha=0.1)
     np.testing.assert_allclose(ours.adjusted, adjusted, rtol=1e-13)
@@ -26,6 +25,7 @@ def test_equals_statsmodels(method, n):
 
 
 def test_by_hand():
+    assert adjust([0.3]).adjusted == [0.3]
     p_values = [0.01, 0.04, 0.03, 0.005]
     np.testing.assert_allclose(adjust(p_values).adjusted, [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(adjust(p_values, method="benjamini_hochberg").adjusted, [0.02, 0.04, 0.04, 0.02])

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit, logit
 from sklearn import metrics as sk
@@ -9,8 +11,9 @@ from sklearn.utils.extmath import softmax
 
 from companion.stats import metric_ci, smooth
 from companion.stats.calibration import reliability
+from companion.stats.metrics import ALL_METRICS
 from companion.stats.precision_recall import average_precision
-from companion.stats.probability_metrics import probability_metric
+from companion.stats.probability_metrics import losses
 from companion.stats.regression_metrics import regression_metric
 
 
@@ -82,9 +85,9 @@ def test_average_precision_is_scikit_learns_and_so_is_its_influence(decimals):
 @pytest.mark.parametrize("metric", ["r2", "mae", "rmse", "brier"])
 def test_influences_are_derivatives_in_the_weights(metric):
     if metric == "brier":
-        of_weights = probability_metric(metric, *probabilities(23))[0]
+        of_weights = smooth.mean_of(losses(metric, *probabilities(23))[0])
     else:
-        of_weights = regression_metric(metric, *numbers(23))[0]
+        of_weights = regression_metric(metric, *numbers(23))
     weights = smooth.draw_weights(3, 23, np.random.default_rng(5))
     _, influence = of_weights(weights)
     for example in range(23):
@@ -208,6 +211,42 @@ def test_coverage_of_average_precision_at_length(share, shift):
     expected = binormal_average_precision(share, shift)
     covered = coverage("average_precision", binormal(500, share, shift), expected, 4_000, seed=45)
     assert 0.93 <= covered <= 0.97
+
+
+REALS = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 0.5, 1.0, 1e-300, 1e80])
+
+
+def assert_an_interval_or_an_error_in_words(truth, predicted, metric):
+    refusal = None
+    try:
+        interval = metric_ci(truth, predicted, metric=metric, n_resamples=99, seed=0)
+    except ValueError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert np.isfinite([interval.low, interval.estimate, interval.high]).all()
+        assert interval.low < interval.high
+    else:
+        assert refusal.startswith("expected")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 2) | REALS, REALS | st.floats(0, 1)), max_size=12),
+    metric=st.sampled_from(ALL_METRICS),
+)
+def test_anything_gives_an_interval_or_an_error_in_words(pairs, metric):
+    assert_an_interval_or_an_error_in_words([a for a, _ in pairs], [b for _, b in pairs], metric)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    chances=st.lists(st.sampled_from([0.0, 1e-300, 1e-9, 0.3, 0.5, 0.7, 1 - 1e-9, 1.0]), min_size=2, max_size=30),
+    metric=st.sampled_from(["brier", "log_loss", "average_precision", "rmse", "r2", "mae"]),
+    seed=st.integers(0, 99),
+)
+def test_hard_probabilities_give_an_interval_or_an_error_in_words(chances, metric, seed):
+    truth = np.random.default_rng(seed).integers(0, 2, size=len(chances))
+    assert_an_interval_or_an_error_in_words(truth, chances, metric)
 
 
 ROWS = [[0.2, 0.8], [0.5, 0.4], [0.9, 0.1]]

@@ -20,13 +20,20 @@ from companion.training import Choice, DivergedError, Range, TrainConfig, fit, s
 LINE = {"x": Range(-3, 3)}
 
 
+class Memory(optuna.storages.InMemoryStorage):
+    """A storage of this process alone, which needs no signs of life."""
+
+    def record_heartbeat(self, trial_id):
+        pass
+
+
 @pytest.fixture
 def memory(monkeypatch):
     """Storages that live in memory, one a name: Optuna's file takes a tenth of a second a trial."""
     storages = {}
 
     def opened(storage):
-        return storages.setdefault(storage, optuna.storages.InMemoryStorage())
+        return storages.setdefault(storage, Memory())
 
     monkeypatch.setattr(study, "_open", opened)
     return "here"
@@ -167,7 +174,7 @@ def test_two_processes_share_a_search_and_one_runs_what_the_other_died_of(tmp_pa
     assert sorted(tried(result)) == sorted([finished, *mine])
     assert mine.count(killed) == 1
     assert len(mine) == 5
-    monkeypatch.setattr(study, "_open", lambda storage: optuna.storages.InMemoryStorage())
+    monkeypatch.setattr(study, "_open", lambda storage: Memory())
     whole = search(square, LINE, storage=tmp_path, trials=6, method="random")
     assert set(tried(result)) == set(tried(whole))
 
@@ -177,6 +184,18 @@ def test_a_trial_whose_process_died_before_its_first_sign_of_life_is_not_waited_
     left.ask()
     monkeypatch.setattr(study, "_GRACE", 0)
     assert search(square, LINE, storage=memory, trials=3, method="random").trials.index.tolist() == [1, 2, 3]
+
+
+def test_a_trial_gives_a_sign_of_life_before_it_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(optuna.storages._heartbeat.HeartbeatThread, "_record_heartbeat", lambda *_: None)
+
+    def objective(parameters, report):
+        with sqlite3.connect(tmp_path / "search.db") as database:
+            found = database.execute("SELECT trial_id FROM trial_heartbeats").fetchall()
+        database.close()
+        return float(len(found))
+
+    assert search(objective, LINE, storage=tmp_path, trials=1).best_value == 1
 
 
 class Line(nn.Module):
