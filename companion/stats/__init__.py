@@ -5,7 +5,7 @@ from companion.stats.always_valid import ConfidenceSequence, confidence_sequence
 from companion.stats.auc_bootstrap import auc_bootstrap_ci
 from companion.stats.bayesian import PracticalComparison, bayesian_signed_rank
 from companion.stats.bootstrap import bootstrap_ci
-from companion.stats.calibration import Reliability, reliability
+from companion.stats.calibration import Reliability, ReliabilityBin, reliability
 from companion.stats.clustered import clustered_proportion_ci
 from companion.stats.coefficients import Coefficient, LinearFit, LogisticFit
 from companion.stats.compare import Comparison, SizedComparison, compare_paired
@@ -30,6 +30,7 @@ from companion.stats.quantiles import QuantileInterval, quantile_ci
 from companion.stats.ranking import Ranking, compare_many
 from companion.stats.recalibration import Isotonic, Temperature, isotonic_scaling, temperature_scaling
 from companion.stats.regression import linear_regression, logistic_regression
+from companion.stats.result import Result
 from companion.stats.scaling import Chinchilla, ComputeOptimal, LossPrediction, PowerLaw, chinchilla, power_law
 from companion.stats.sequential import ABTest
 from companion.stats.series import Autoregression, autoregression
@@ -62,6 +63,8 @@ __all__ = [
     "QuantileInterval",
     "Ranking",
     "Reliability",
+    "ReliabilityBin",
+    "Result",
     "RobustZ",
     "SampleSize",
     "SizedComparison",

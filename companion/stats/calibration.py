@@ -65,7 +65,7 @@ class Reliability(Result):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a bin: mean prediction, frequency with its interval, number of examples."""
+        """A table with a row a bin, of mean prediction, frequency with its interval, and number of examples."""
         return pd.DataFrame([each.row for each in self.bins])
 
     def __str__(self) -> str:

@@ -145,7 +145,7 @@ class LinearFit(Fit):
             level: intended coverage.
 
         Returns:
-            A row for each: ``mean``, ``mean_low``, ``mean_high``, ``new_low``, ``new_high``, in the response's unit.
+            A row for each, with ``mean``, ``mean_low``, ``mean_high``, ``new_low``, ``new_high``.
         """
         check_level(level)
         mean, variance = self._lines(x)
@@ -189,7 +189,7 @@ class LogisticFit(Fit):
             level: intended coverage.
 
         Returns:
-            A row for each: ``probability``, ``low``, ``high``.
+            A row for each, with ``probability``, ``low``, ``high``.
         """
         check_level(level)
         line, variance = self._lines(x)

@@ -71,7 +71,7 @@ class Autoregression(Result):
             level: intended coverage, of each step by itself; the whole path stays inside less often.
 
         Returns:
-            A row a step, indexed from 1: ``forecast``, ``low``, ``high``, in the series' unit.
+            A row a step, indexed from 1, with ``forecast``, ``low``, ``high``, in the series' unit.
 
         Raises:
             ValueError: for no step, or a level outside (0, 1).
@@ -124,7 +124,23 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     fitted by least squares to all. BIC finds the true order in the long run; AIC takes more lags, which serves
     forecasts where there is no true order.
 
-    COVERAGE_SERIES
+    Coverage at 95% with normal noise, ``max_order=3`` and BIC (600 samples each): of the first coefficient, and of
+    forecasts 1, 5 and 20 steps ahead, in brackets those of statsmodels:
+
+    ===  =========  ===========  =============  =============  =============
+    n    true lags  coefficient  1 step         5 steps        20 steps
+    ===  =========  ===========  =============  =============  =============
+    50   0.6        0.930        0.953 (0.928)  0.950 (0.932)  0.927 (0.913)
+    50   1.3, -0.6  0.927        0.948 (0.918)  0.932 (0.892)  0.943 (0.908)
+    50   0.9        0.890        0.953 (0.930)  0.907 (0.860)  0.862 (0.818)
+    100  0.6        0.947        0.952 (0.943)  0.933 (0.928)  0.935 (0.920)
+    100  1.3, -0.6  0.948        0.957 (0.948)  0.932 (0.912)  0.923 (0.915)
+    100  0.9        0.923        0.948 (0.943)  0.928 (0.912)  0.905 (0.880)
+    300  0.9        0.943        0.943 (0.942)  0.927 (0.920)  0.940 (0.930)
+    ===  =========  ===========  =============  =============  =============
+
+    So a series that is slow to return to its mean wants 300 values for forecasts far ahead: least squares underrates its
+    memory.
 
     Assumed: equal steps, no trend or season beyond what the lags carry, noise of one size. The intervals take the order
     as given.
@@ -148,6 +164,8 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     >>> for noise in rng.normal(size=199):
     ...     values.append(0.6 * values[-1] + noise)
     >>> print(autoregression(values, max_order=4))
+    An autoregression of order 1 leaves noise of standard deviation 0.965 over 200 steps, and residuals that show no sign
+    of autocorrelation up to lag 11 (Ljung-Box p = 0.39).
     """
     check_level(level)
     check_one_of("criterion", criterion, ("aic", "bic"))
