@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -376,7 +377,7 @@ def tell(progress: str) -> None:
 
 def reason(error: Exception) -> str:
     """An error as a cell of a table."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}".replace("|", "/")[:120]
+    return textwrap.shorten(f"{type(error).__name__}: {error}".replace("|", "/"), 100, placeholder=" …")
 
 
 def options() -> argparse.Namespace:

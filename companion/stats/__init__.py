@@ -18,6 +18,8 @@ from companion.stats.drift import Drift, ks_drift, mmd_drift, population_stabili
 from companion.stats.forest import forest
 from companion.stats.gate import Gate, release_gate
 from companion.stats.intervals import Interval, proportion_ci
+from companion.stats.laws import Chinchilla, ComputeOptimal, LossPrediction, PowerLaw
+from companion.stats.logistic import logistic_regression
 from companion.stats.mcnemar import AccuracyComparisons, compare_accuracies
 from companion.stats.means import mean_ci, stratified_mean_ci
 from companion.stats.metrics import metric_ci
@@ -29,9 +31,9 @@ from companion.stats.prediction_powered import PredictionPowered, prediction_pow
 from companion.stats.quantiles import QuantileInterval, quantile_ci
 from companion.stats.ranking import Ranking, compare_many
 from companion.stats.recalibration import Isotonic, Temperature, isotonic_scaling, temperature_scaling
-from companion.stats.regression import linear_regression, logistic_regression
+from companion.stats.regression import linear_regression
 from companion.stats.result import Result
-from companion.stats.scaling import Chinchilla, ComputeOptimal, LossPrediction, PowerLaw, chinchilla, power_law
+from companion.stats.scaling import chinchilla, power_law
 from companion.stats.sequential import ABTest
 from companion.stats.series import Autoregression, autoregression
 from companion.stats.variance_reduction import AdjustedComparison, cuped

@@ -33,8 +33,7 @@ def corpus_ci(
     sums :math:`\mathbf{S}`. Documents are resampled, as weights :math:`w_i` on their rows, and no text is scored again.
     With :math:`\nabla f` by central differences, each resample has the standard error
 
-    .. math:: s^{*2} = \frac{n}{n - 1} \sum_i w_i \big(\nabla f(\mathbf{S}^*) \cdot (\mathbf{x}_i - \mathbf{S}^* /
-              n)\big)^2
+    .. math:: s^{*2} = \sum_i w_i \big(\nabla f(\mathbf{S}^*) \cdot (\mathbf{x}_i - \mathbf{S}^* / n)\big)^2
 
     and the bounds come from quantiles of :math:`(f(\mathbf{S}^*) - f(\mathbf{S})) / s^*`.
 
@@ -116,7 +115,7 @@ def corpus_ci(
 def _value_and_error(
     score: Combine, weights: Weights, rows: Float[np.ndarray, "documents sums"]
 ) -> tuple[Values, Values]:
-    """The score of weighted documents and its standard error to first order."""
+    """The score of weighted documents and its standard error to first order, but for a factor that cancels."""
     n, k = rows.shape
     sums, step = weights @ rows, 1e-5 * np.abs(rows).sum(0)
     step[step == 0] = 1e-5
@@ -125,7 +124,7 @@ def _value_and_error(
     products = np.einsum("di,dj->dij", centred, centred).reshape(n, k * k)
     shifts = weights @ centred
     covariance = (weights @ products).reshape(-1, k, k) - shifts[:, :, None] * shifts[:, None, :] / n
-    variances = np.einsum("ri,rij,rj->r", slopes, covariance, slopes) * n / (n - 1)
+    variances = np.einsum("ri,rij,rj->r", slopes, covariance, slopes)
     return score(sums), np.sqrt(np.maximum(variances, 0))
 
 

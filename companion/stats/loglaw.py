@@ -98,7 +98,7 @@ class LogLaw:
                 reached *= 1.6
                 if reached > FAR:
                     return direction * np.inf
-            return at + direction * float(brentq(excess, 0, reached, xtol=1e-3 * reached))
+            return at + direction * float(brentq(excess, 0, reached, xtol=5e-3 * reached))
 
         return at, bound(-1), bound(1)
 

@@ -1,4 +1,4 @@
-r"""Linear and logistic regression whose intervals hold where the noise is not the same everywhere.
+r"""Linear regression whose intervals hold where the noise is not the same everywhere.
 
 The parameters are found by statsmodels, in an orthonormal basis of the columns: this keeps 9 digits of NIST's Longley,
 Norris and Wampler1, and 7 of Filip, whose columns are dependent up to the ninth digit.
@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import statsmodels.api as sm
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_groups, as_numbers, check_binary, check_differs, check_level, check_one_of
-from companion.stats.coefficients import LinearFit, LogisticFit
+from companion.stats.checks import as_groups, as_numbers, check_differs, check_level, check_one_of
+from companion.stats.coefficients import LinearFit
 from companion.stats.design import Design
+from companion.stats.sandwich import check_leverage, leave_cluster_out
 
 ERRORS = ("hc3", "classical", "cluster")
 
@@ -39,7 +40,8 @@ def linear_regression(
       leverage (MacKinnon and White 1985), quantiles from :math:`t_{n-p}`.
     - ``"classical"``: :math:`\Omega = s^2 I`: exact for normal noise of one size, wrong otherwise.
     - ``"cluster"``: rows of a cluster may agree; the sum of squares of :math:`\hat\beta_{(g)} - \hat\beta`, one of
-      :math:`G` clusters left out in turn (CR3, which is HC3 where each row is a cluster; statsmodels' ``cluster-crv3`` has :math:`(G-1)/G` of it), and :math:`t_{G-1}`.
+      :math:`G` clusters left out in turn, and :math:`t_{G-1}`. This is CR3, and HC3 where each row is a cluster;
+      statsmodels' ``cluster-crv3`` has :math:`(G-1)/G` of it.
 
     Coverage of a slope at 95%, two normal columns (1,000 samples each), the noise normal, or exponential, or growing by
     half its size with each unit of the column:
@@ -54,8 +56,8 @@ def linear_regression(
     ===  ===================  ===================
 
     For a column that is the same within clusters of five rows, with noise that they share: 0.954, 0.953 and 0.956 with
-    10, 20 and 50 clusters, where statsmodels' ``cov_type="cluster"`` has 0.885, 0.920 and 0.940; with clusters of 1 to 19
-    rows 0.941 and 0.944 for 10 and 30 of them.
+    10, 20 and 50 clusters, where statsmodels' ``cov_type="cluster"`` has 0.885, 0.920 and 0.940; with clusters of 1 to
+    19 rows, 0.941 and 0.944 for 10 and 30 of them.
 
     Assumed: rows (or clusters) are independent and the mean is linear in the columns; ``plot_diagnostics`` shows
     whether. A coefficient is a cause only where the column was assigned at random.
@@ -82,17 +84,17 @@ def linear_regression(
     Per unit, all else equal, y changes by 1.99 with 'dose' (95% interval 1.8 to 2.18); R² is 0.997 over 5 rows
     (classical errors).
     """
-    response, design, groups = _inputs(y, x, names, errors, clusters, level)
+    response, design, groups = regression_inputs(y, x, names, errors, clusters, level)
     check_differs("y", response)
     model = sm.OLS(response, design.basis, hasconst=True)
     if errors == "hc3":
-        _check_leverage(design.leverage)
+        check_leverage(design.leverage)
     fit = model.fit(cov_type="HC3" if errors == "hc3" else "nonrobust")
     return LinearFit(
         design=design,
         parameters=fit.params,
-        covariance=fit.cov_params() if groups is None else _leave_cluster_out(design, groups, fit.resid),
-        degrees_of_freedom=_degrees_of_freedom(groups, fit.df_resid),
+        covariance=fit.cov_params() if groups is None else leave_cluster_out(design, groups, fit.resid),
+        degrees_of_freedom=degrees_of_freedom(groups, fit.df_resid),
         errors=errors,
         level=level,
         observed=response,
@@ -101,85 +103,10 @@ def linear_regression(
     )
 
 
-def logistic_regression(
-    y: ArrayLike,
-    x: ArrayLike,
-    *,
-    names: Sequence[str],
-    errors: str = "hc3",
-    clusters: ArrayLike | None = None,
-    level: float = 0.95,
-) -> LogisticFit:
-    r"""Logistic regression by maximum likelihood, with an intercept; coefficients are changes of log-odds.
-
-    .. math:: \log \frac{P(y_i = 1)}{P(y_i = 0)} = \beta_0 + \sum_j \beta_j x_{ij}
-
-    The errors are those of :func:`companion.stats.linear_regression`, with quantiles of the normal distribution (of
-    :math:`t_{G-1}` for clusters). For ``"hc3"`` the residuals :math:`y_i - \hat p_i` and the weighted leverages enter,
-    as in R's ``sandwich::vcovHC``; statsmodels computes HC0 under that name. Where the log-odds are not linear, robust
-    errors belong to the line that fits best, which is no longer the truth.
-
-    Coverage at 95% of a log odds ratio of 1, two normal columns (600 samples each):
-
-    ======================  =====  =========
-    n                       HC3    classical
-    ======================  =====  =========
-    30                      0.980  0.982
-    50                      0.958  0.945
-    100                     0.960  0.950
-    300                     0.938  0.937
-    200, a sixth of them 1  0.964  0.962
-    ======================  =====  =========
-
-    With 10, 20 and 50 clusters of five rows: 0.974, 0.964 and 0.968.
-
-    Args:
-        y: 0 and 1, or booleans ``[examples]``.
-        x: columns ``[examples, columns]``, without one of ones.
-        names: one a column.
-        errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
-        clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
-        level: intended coverage of the coefficients' intervals.
-
-    Raises:
-        ValueError: as :func:`companion.stats.linear_regression`; and for labels other than 0 and 1, one class only,
-            and classes that a plane separates, for which no finite coefficients are most likely.
-
-    >>> y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
-    >>> fit = logistic_regression(y, range(10), names=["hours"], errors="classical")
-    >>> print(fit.coefficients[1])
-    The coefficient of 'hours' is 0.29, with a 95% confidence interval from -0.21 to 0.79 (Wald, classical errors);
-    p = 0.25.
-    """
-    response, design, groups = _inputs(y, x, names, errors, clusters, level)
-    check_binary("logistic regression", y=response)
-    if np.ptp(response) == 0:
-        raise ValueError(f"expected y to hold both 0 and 1, got only {response[0]:g}; add examples of the other class")
-    _check_not_separated(design, response == 1)
-    fit = sm.Logit(response, design.basis).fit(disp=0, warn_convergence=False, maxiter=100)
-    if not fit.mle_retvals["converged"]:
-        raise ValueError(
-            "expected a likelihood with a maximum in reach, got none after 100 steps; drop rare categories"
-        )
-    probabilities = fit.predict()
-    weights, residuals = probabilities * (1 - probabilities), response - probabilities
-    covariance = _hc3(design, residuals, weights) if errors == "hc3" else fit.cov_params()
-    return LogisticFit(
-        design=design,
-        parameters=fit.params,
-        covariance=covariance if groups is None else _leave_cluster_out(design, groups, residuals, weights),
-        degrees_of_freedom=_degrees_of_freedom(groups, np.inf),
-        errors=errors,
-        level=level,
-        observed=response,
-        fitted=probabilities,
-        r_squared=float(fit.prsquared),
-    )
-
-
-def _inputs(
+def regression_inputs(
     y: ArrayLike, x: ArrayLike, names: Sequence[str], errors: str, clusters: ArrayLike | None, level: float
 ) -> tuple[Float[np.ndarray, " examples"], Design, Int[np.ndarray, " examples"] | None]:
+    """The response, the design and the clusters by number, checked."""
     check_level(level)
     check_one_of("errors", errors, ERRORS)
     (response,) = as_numbers(y=y)
@@ -201,55 +128,6 @@ def _groups(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
     return groups
 
 
-def _degrees_of_freedom(groups: Int[np.ndarray, " examples"] | None, otherwise: float) -> float:
+def degrees_of_freedom(groups: Int[np.ndarray, " examples"] | None, otherwise: float) -> float:
+    """Of Student's t: the clusters less one, or ``otherwise`` where there are none."""
     return otherwise if groups is None else float(groups.max())  # numbered from 0
-
-
-def _check_leverage(leverage: Float[np.ndarray, " examples"]) -> None:
-    if (alone := leverage > 1 - 1e-9).any():
-        raise ValueError(
-            f"expected coefficients that several rows determine, got one that row {alone.argmax()} alone does "
-            "(leverage 1): it has no residual for errors='hc3'; drop the row, or the column that singles it out"
-        )
-
-
-def _check_not_separated(design: Design, positive: Bool[np.ndarray, " examples"]) -> None:
-    if len(columns := design.separating(positive)):
-        raise ValueError(
-            f"expected classes that overlap, got {', '.join(map(repr, columns))} telling them apart without error: the "
-            "most likely coefficients are infinite; drop a column, merge rare categories, or penalise "
-            "(sklearn.linear_model.LogisticRegression)"
-        )
-
-
-def _hc3(
-    design: Design, residuals: Float[np.ndarray, " examples"], weights: Float[np.ndarray, " examples"]
-) -> Float[np.ndarray, "coefficients coefficients"]:
-    """The sandwich with residuals over one minus their leverage in the weighted least squares of the last step."""
-    bread = np.linalg.inv(design.basis.T @ (weights[:, None] * design.basis))
-    leverage = weights * np.sum(design.basis @ bread * design.basis, axis=1)
-    _check_leverage(leverage)
-    changes = (residuals / (1 - leverage))[:, None] * design.basis @ bread
-    return changes.T @ changes
-
-
-def _leave_cluster_out(
-    design: Design,
-    groups: Int[np.ndarray, " examples"],
-    residuals: Float[np.ndarray, " examples"],
-    weights: Float[np.ndarray, " examples"] | None = None,
-) -> Float[np.ndarray, "coefficients coefficients"]:
-    """The sum of squares of what the parameters change by, to first order, when each cluster is left out in turn."""
-    basis = design.basis
-    weighted = basis if weights is None else weights[:, None] * basis
-    information, covariance = basis.T @ weighted, np.zeros((basis.shape[1], basis.shape[1]))
-    for rows in np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]):
-        without = information - basis[rows].T @ weighted[rows]
-        if np.linalg.cond(without) > 1e9 * np.linalg.cond(information):
-            raise ValueError(
-                f"expected coefficients that several clusters determine, got one that the cluster of row {rows[0]} "
-                "alone does; drop that cluster, or the column that singles it out"
-            )
-        change = np.linalg.solve(without, basis[rows].T @ residuals[rows])
-        covariance += np.outer(change, change)
-    return covariance

@@ -21,8 +21,8 @@ def regression_interval(
             small that their powers overflow.
     """
     for quantity, values in (("the errors", truth - predicted), ("y_true", truth)):
-        if not 1e-70 < (size := np.abs(values).max()) < 1e70 and (quantity == "the errors" or name == "r2"):
-            raise ValueError(f"expected {quantity} between 1e-70 and 1e70 in size, got {size:.3g}; take another unit")
+        if not 1e-30 < (size := np.abs(values).max()) < 1e30 and (quantity == "the errors" or name == "r2"):
+            raise ValueError(f"expected {quantity} between 1e-30 and 1e30 in size, got {size:.3g}; take another unit")
     metric = regression_metric(name, truth, predicted)
     found = smooth_interval(metric, len(truth), LOG, level=level, n_resamples=n_resamples, seed=seed)
     if name == "r2":
@@ -46,9 +46,11 @@ def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> Metric:
 
 
 def _root_mean(squares: Numbers) -> Metric:
+    least = 1e-30 * np.sqrt(squares.max())  # of resamples without any error, whose influences are 0
+
     def metric(weights: Weights) -> tuple[Values, Float[np.ndarray, "resamples examples"]]:
         roots = np.sqrt(weights @ squares / len(squares))[:, None]
-        return roots[:, 0], (squares - roots**2) / (2 * np.maximum(roots, 1e-300))
+        return roots[:, 0], (squares - roots**2) / (2 * np.maximum(roots, least))
 
     return metric
 

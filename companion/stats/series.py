@@ -139,8 +139,8 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     300  0.9        0.943        0.943 (0.942)  0.927 (0.920)  0.940 (0.930)
     ===  =========  ===========  =============  =============  =============
 
-    So a series that is slow to return to its mean wants 300 values for forecasts far ahead: least squares underrates its
-    memory.
+    So a series that is slow to return to its mean wants 300 values for forecasts far ahead: least squares underrates
+    its memory.
 
     Assumed: equal steps, no trend or season beyond what the lags carry, noise of one size. The intervals take the order
     as given.
@@ -164,8 +164,8 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     >>> for noise in rng.normal(size=199):
     ...     values.append(0.6 * values[-1] + noise)
     >>> print(autoregression(values, max_order=4))
-    An autoregression of order 1 leaves noise of standard deviation 0.965 over 200 steps, and residuals that show no sign
-    of autocorrelation up to lag 11 (Ljung-Box p = 0.39).
+    An autoregression of order 1 leaves noise of standard deviation 0.965 over 200 steps, and residuals that show no
+    sign of autocorrelation up to lag 11 (Ljung-Box p = 0.39).
     """
     check_level(level)
     check_one_of("criterion", criterion, ("aic", "bic"))

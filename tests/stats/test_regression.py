@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from companion.stats import linear_regression, logistic_regression, regression
+from companion.stats import linear_regression, logistic, logistic_regression, regression
 
 # NIST StRD, Filip.dat: y and x of the 82 observations; the model has x to x^10.
 FILIP = """
@@ -157,6 +157,14 @@ def test_the_logistic_fit_is_that_of_statsmodels():
     np.testing.assert_allclose(ours.predict(x[:5] + 1), theirs_at, atol=1e-6)
 
 
+def test_a_far_out_row_does_not_make_the_likelihood_run_away():
+    # statsmodels' own Newton steps overflow here
+    y = [1, 0, 0, 0, 0, 0, 0, 1, 0]
+    x = [[0, 0], [0, -544], [0, -1], [0, -1], [0, -1], [1, -2], [0, 1], [0, 0], [-1, 0]]
+    fit = logistic_regression(y, x, names=["a", "b"], errors="classical")
+    np.testing.assert_allclose(fit.design.basis.T @ (y - fit.fitted), 0, atol=1e-6)  # the score vanishes at the maximum
+
+
 def test_leaving_clusters_out_of_the_linear_fit():
     x, y, _ = sample(149)
     clusters = np.arange(149) % 13
@@ -242,7 +250,8 @@ def test_text_frame_and_pictures():
 
 
 def test_the_docstrings_examples():
-    assert doctest.testmod(regression, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+    for module in (regression, logistic):
+        assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 X = np.random.default_rng(1).normal(size=(31, 2))

@@ -127,6 +127,16 @@ def test_beyond_five_thousand_the_delta_method_agrees(monkeypatch):
         np.testing.assert_allclose([small.low, small.high], [large.low, large.high], atol=atol)
 
 
+def test_average_precision_has_students_interval_on_the_logit_scale():
+    truth, score = binormal(61, 0.7, 1.0)(np.random.default_rng(9))
+    value, influence = average_precision(truth, score)
+    error = influence.std(ddof=1) / np.sqrt(61) / (value * (1 - value))  # influences add up to 0
+    quantile = stats.t.ppf(0.95, (truth == 0).sum() - 1)  # negatives are rarer here
+    interval = metric_ci(truth, score, metric="average_precision", level=0.9)
+    expected = expit(logit(value) + quantile * error * np.array([-1, 1]))
+    np.testing.assert_allclose([interval.low, interval.high], expected, rtol=1e-12)
+
+
 def test_positives_that_all_come_first_claim_no_certainty():
     interval = metric_ci([0, 1, 1, 1, 0, 1], [0.1, 0.9, 0.8, 0.7, 0.2, 0.6], metric="average_precision")
     assert (interval.estimate, interval.high) == (1, 1)

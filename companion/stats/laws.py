@@ -1,0 +1,207 @@
+r"""Scaling laws that were fitted: what they predict, how they split a budget, and how far beyond the data that is."""
+
+from dataclasses import dataclass, field
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from companion.stats.checks import check_level
+from companion.stats.intervals import Interval
+from companion.stats.law_intervals import METHOD, loss_interval
+from companion.stats.loglaw import LogLaw, Reduced, Theta
+from companion.stats.result import Result
+
+#: How many times beyond the largest run (or below the smallest) a prediction is called an extrapolation.
+EXTRAPOLATION = 10.0
+
+
+@dataclass(frozen=True)
+class LossPrediction(Result):
+    """The loss that a law expects at one size.
+
+    Attributes:
+        loss: with the interval of the law's value; a single run lies about it with the noise of its seed.
+        beyond: how many times the size is beyond the data, at most over the columns; 1 within them.
+    """
+
+    loss: Interval
+    beyond: float
+
+    def __str__(self) -> str:
+        return f"The law expects a loss of {_words(self.loss)}{_warning(self.beyond)}."
+
+
+@dataclass(frozen=True)
+class ComputeOptimal(Result):
+    """The split of a training budget that a law expects the least loss from.
+
+    Attributes:
+        flops: the budget, in floating-point operations.
+        parameters: of the model.
+        tokens: to train on.
+        loss: expected there.
+        beyond: how many times the sizes are beyond the data, at most of the two; 1 within them.
+    """
+
+    flops: float
+    parameters: Interval
+    tokens: Interval
+    loss: Interval
+    beyond: float
+
+    def __str__(self) -> str:
+        return (
+            f"Of {self.flops:.3g} FLOPs the law makes the most with {_words(self.parameters)} parameters and "
+            f"{_words(self.tokens)} tokens, for a loss of {self.loss.estimate:.4g}{_warning(self.beyond)}."
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScalingLaw(Result):
+    """What laws of one and of two sizes share: the loss that no size removes, and the noise.
+
+    Attributes:
+        irreducible: :math:`E`, in the loss's unit; from 0 where the data allow a law without it.
+        noise_sd: robust standard deviation of runs about the law, as a share of the loss.
+        law: the fit.
+        centre: mean logarithm of each column.
+    """
+
+    irreducible: Interval
+    noise_sd: float
+    law: LogLaw = field(repr=False)
+    centre: Float[np.ndarray, " columns"] = field(repr=False)
+
+    def _predict(self, level: float, **sizes: float) -> LossPrediction:
+        check_level(level)
+        for name, size in sizes.items():
+            if not 0 < size < np.inf:
+                raise ValueError(f"expected {name} to be a positive number, got {size}")
+        return LossPrediction(loss_interval(self.law, self._logs(sizes), level), self._beyond(sizes))
+
+    def _logs(self, sizes: dict[str, float]) -> Float[np.ndarray, " columns"]:
+        return np.log(list(sizes.values())) - self.centre
+
+    def _beyond(self, sizes: dict[str, float]) -> float:
+        logs = self._logs(sizes)
+        return float(np.exp(max(0, *(logs - self.law.logs.max(1)), *(self.law.logs.min(1) - logs))))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PowerLaw(ScalingLaw):
+    r"""A law :math:`L = E + A x^{-\alpha}`, from :func:`companion.stats.power_law`.
+
+    Attributes:
+        coefficient: :math:`A`: what the law has above :math:`E` at a size of 1, in the loss's unit.
+        exponent: :math:`\alpha`, without a unit.
+    """
+
+    coefficient: Interval
+    exponent: Interval
+
+    def __str__(self) -> str:
+        return (
+            f"The loss falls towards {_words(self.irreducible)} with the exponent {_words(self.exponent)}, over "
+            f"{len(self.law.target):,} runs with noise of {100 * self.noise_sd:.2g}%."
+        )
+
+    def predict(self, x: float, *, level: float = 0.95) -> LossPrediction:
+        """The loss at a size, in the unit of the sizes that were fitted."""
+        return self._predict(level, x=x)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the runs and the law with its 95% interval, ten times beyond the largest run, on logarithmic axes."""
+        axes = plt.subplots()[1] if axes is None else axes
+        logs = self.law.logs[0]
+        z = np.linspace(logs.min(), logs.max() + np.log(EXTRAPOLATION), 13)
+        at = [loss_interval(self.law, np.array([place]), 0.95) for place in z]
+        x = np.exp(z + self.centre[0])
+        axes.fill_between(x, [i.low for i in at], [i.high for i in at], color="C1", alpha=0.2, label="95% interval")
+        axes.plot(x, [i.estimate for i in at], color="C1", label="law")
+        axes.plot(np.exp(logs + self.centre[0]), np.exp(self.law.target), "o", color="C0", markersize=4, label="runs")
+        axes.set(xscale="log", yscale="log", xlabel="size [unit of x]", ylabel="loss")
+        axes.legend()
+        return axes
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Chinchilla(ScalingLaw):
+    r"""A law :math:`L = E + A / N^\alpha + B / D^\beta`, from :func:`companion.stats.chinchilla`.
+
+    Attributes:
+        coefficient_n: :math:`A`, in the loss's unit.
+        exponent_n: :math:`\alpha` of the parameters.
+        coefficient_d: :math:`B`, in the loss's unit.
+        exponent_d: :math:`\beta` of the tokens.
+    """
+
+    coefficient_n: Interval
+    exponent_n: Interval
+    coefficient_d: Interval
+    exponent_d: Interval
+
+    def __str__(self) -> str:
+        return (
+            f"The loss falls towards {_words(self.irreducible)} with the exponents {_words(self.exponent_n)} of the "
+            f"parameters and {_words(self.exponent_d)} of the tokens, over {len(self.law.target):,} runs with noise of "
+            f"{100 * self.noise_sd:.2g}%."
+        )
+
+    def predict(self, parameters: float, tokens: float, *, level: float = 0.95) -> LossPrediction:
+        """The loss of a model of ``parameters`` trained on ``tokens``."""
+        return self._predict(level, parameters=parameters, tokens=tokens)
+
+    def compute_optimal(self, flops: float, *, level: float = 0.95) -> ComputeOptimal:
+        r"""Splits a budget of :math:`C = 6 N D` operations so that the loss is least.
+
+        .. math:: N = G (C/6)^{\beta / (\alpha + \beta)}, \quad D = G^{-1} (C/6)^{\alpha / (\alpha + \beta)}, \quad
+            G = (\alpha A / \beta B)^{1 / (\alpha + \beta)}
+
+        (Hoffmann et al. 2022, equation 4.) The intervals are profiles of :math:`\log N`, so that those of parameters
+        and tokens belong together: the upper end of one is the lower of the other.
+
+        Args:
+            flops: operations of the training, forward and backward.
+            level: intended coverage.
+        """
+        check_level(level)
+        if not 0 < flops < np.inf:
+            raise ValueError(f"expected flops to be a positive number, got {flops}")
+        budget = np.log(flops / 6) - self.centre.sum()  # centred, as the columns are
+
+        def reduce(theta: Theta) -> Reduced:
+            e, a, log_alpha, b, log_beta = theta
+            alpha, beta = np.exp(np.minimum([log_alpha, log_beta], 5.0))
+            log_n = (log_alpha - log_beta + a - b + beta * budget) / (alpha + beta)
+            return log_n, np.array([e, a, log_alpha, log_beta])
+
+        def expand(log_n: float, free: Theta) -> Theta:
+            e, a, log_alpha, log_beta = free
+            alpha, beta = np.exp(np.minimum([log_alpha, log_beta], 5.0))
+            return np.array(
+                [e, a, log_alpha, log_alpha - log_beta + a + beta * budget - log_n * (alpha + beta), log_beta]
+            )
+
+        log_n, low, high = self.law.profile(reduce, expand, level=level)
+        logs = np.array([log_n, budget - log_n])
+        n, d = np.exp(logs + self.centre)
+        n_low, n_high = np.exp(np.array([low, high]) + self.centre[0])
+        return ComputeOptimal(
+            flops,
+            Interval(float(n), float(n_low), float(n_high), level, METHOD),
+            Interval(float(d), float(flops / 6 / n_high), float(flops / 6 / n_low), level, METHOD),
+            loss_interval(self.law, logs, level),
+            self._beyond({"parameters": n, "tokens": d}),
+        )
+
+
+def _words(interval: Interval) -> str:
+    return f"{interval.estimate:.4g} ({100 * interval.level:g}% interval {interval.low:.4g} to {interval.high:.4g})"
+
+
+def _warning(beyond: float) -> str:
+    if beyond <= EXTRAPOLATION:
+        return ""
+    return f"; this lies {beyond:.3g} times beyond the data, where the interval holds only if the law does"
