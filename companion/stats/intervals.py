@@ -41,7 +41,7 @@ class Interval(Result):
     def in_words(self) -> str:
         """The numbers as part of a sentence, rounded so that half the interval's width keeps two digits."""
         half_width = max((self.high - self.low) / 2, 1e-6)
-        decimals = max(0, 1 - math.floor(math.log10(half_width)))
+        decimals = max(0, 1 - math.floor(math.log10(half_width))) if math.isfinite(half_width) else 3
         estimate, low, high = (f"{value:z.{decimals}f}" for value in (self.estimate, self.low, self.high))
         return f"{estimate}, with a {100 * self.level:g}% confidence interval from {low} to {high} ({self.method})"
 

@@ -18,8 +18,8 @@ def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw
 
     The fit and its intervals are those of :func:`companion.stats.chinchilla`, of which this is the half. Coverage at
     95% of profiles, runs spread evenly over the logarithm of the size, losses from :math:`1.69 + 406.4 x^{-0.34}`
-    upwards of :math:`x = 10^7` (400 samples each; 1,500 for 20 runs over 3 decades). The last column is the prediction ten
-    times beyond the largest run, where the law itself still holds:
+    upwards of :math:`x = 10^7` (400 samples each; 1,500 for 20 runs over 3 decades). The last column is the prediction
+    ten times beyond the largest run, where the law itself still holds:
 
     ====  =======  ===========  =====  =====  ==============  ==========
     runs  decades  noise        E      A      :math:`\alpha`  prediction

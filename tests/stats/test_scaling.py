@@ -167,6 +167,13 @@ def test_text_frame_and_pictures():
     plt.close("all")
 
 
+def test_a_step_has_next_to_no_upper_bound_of_its_exponent():
+    loss = np.array([3.0, 2.01, 2.0, 1.99, 2.0, 2.01, 1.99, 2.0])  # how steeply it fell before the second run is open
+    law = power_law(SIZES, loss)
+    assert law.exponent.high > 10 * law.exponent.estimate
+    assert "to inf (profile)" in str(Interval(2.0, 1.0, np.inf, 0.95, "profile"))
+
+
 def test_a_budget_beyond_the_data_is_told(published):
     assert "beyond" not in str(published.compute_optimal(1e21))
     assert "beyond the data, where the interval holds only if the law does" in str(published.compute_optimal(1e26))
