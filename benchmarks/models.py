@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.models`` needs the extras ``test`` and ``bench``, and writes ``results/models-<device>.md``. Each
 pair has the same weights, inputs and precision, and takes turns in one process. Read the ratios; the absolute figures
-belong to the machine.
+belong to the machine. Memory is measured on Linux, or on a GPU.
 """
 
 import argparse
@@ -12,71 +12,18 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
-import textwrap
-import warnings
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils._pytree import tree_leaves, tree_map
 
-from benchmarks import report, zoo
-from benchmarks.timing import Timed, run
+from benchmarks import equality, layers, report, zoo
+from benchmarks.timing import PRECISIONS, Pass, Timed, run
 from benchmarks.zoo.case import Case
 from companion import runtime
-from companion.models import AttentionConfig, GPTConfig, MultiHeadAttention
-from companion.models.gpt import CausalSelfAttention
-from companion.models.recurrent import Recurrent
 
-PRECISIONS = ("fp32", "bf16")
 CONTESTANTS = ("ours", "reference")
-#: Attention alone: sequences, tokens of each, numbers a token, heads.
-BATCH, TIME, WIDTH, HEADS = 8, 1_024, 384, 6
-#: An LSTM layer alone: sequences, steps, numbers in and out.
-ROWS, STEPS, UNITS = 32, 128, 256
-
-
-class Pass:
-    """A forward pass, and a backward pass from a fixed gradient of the output; parameters have no gradient after it."""
-
-    def __init__(
-        self,
-        forward: Callable[..., Tensor],
-        inputs: tuple[Tensor, ...],
-        precision: runtime.Precision,
-        device: torch.device,
-    ) -> None:
-        self.forward, self.inputs, self.precision, self.device = forward, inputs, precision, device
-        output = self._output()
-        self.gradient, self.leaves = torch.randn_like(output), list(leaves(output))
-
-    def _output(self) -> Tensor:
-        with self.precision.autocast(self.device):
-            return self.forward(*self.inputs)
-
-    def __call__(self) -> None:
-        """Once, without what an optimizer would do."""
-        self._output().backward(self.gradient)
-        for leaf in self.leaves:
-            leaf.grad = None
-
-
-def leaves(output: Tensor) -> Iterator[Tensor]:
-    """What a backward pass gives a gradient to: a reference may be any callable, which lists no parameters."""
-    seen, nodes = set(), [output.grad_fn]
-    while nodes:
-        node = nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        nodes += [before for before, _ in node.next_functions]
-        if hasattr(node, "variable"):
-            yield node.variable
 
 
 def make(family: str, device: torch.device, *, large: bool) -> Case:
@@ -92,75 +39,6 @@ def make_pass(case: Case, who: str, precision: str, device: torch.device) -> Pas
     return Pass(forward, case.inputs, runtime.pick_precision(precision, device), device)
 
 
-# 1. The same numbers
-
-
-def largest(found: Tensor, expected: Tensor) -> float:
-    """The largest difference of any entry."""
-    return (found.double() - expected.double()).abs().max().item()
-
-
-def relative(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """The largest difference of any gradient, each in parts of its own largest entry."""
-    return max(largest(found[name], tensor) / tensor.abs().max().item() for name, tensor in expected.items())
-
-
-def gradients(model: nn.Module) -> dict[str, Tensor]:
-    """Those of a model, which it has no longer afterwards."""
-    found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    return found
-
-
-def equality(case: Case) -> tuple[float, float]:
-    """The largest differences forward and backward."""
-    ours, theirs = case.model(*case.inputs), case.reference(*case.inputs)
-    direction = torch.randn_like(ours)
-    ours.backward(direction)
-    theirs.backward(direction)
-    return largest(ours, theirs), relative(gradients(case.model), case.reference_gradients())
-
-
-def step(loss: Callable[..., Tensor], case: Case) -> tuple[Tensor, dict[str, Tensor]]:
-    """Loss and gradients; the same noise each time, for losses that draw some."""
-    torch.manual_seed(1)
-    value = loss(*case.batch)
-    value.backward()
-    return value.detach(), gradients(case.model)
-
-
-def compiled(case: Case) -> str:
-    """Whether the loss compiles as one graph, and how far it and its gradients then are from eager ones."""
-    torch._dynamo.reset()
-    torch._inductor.config.fallback_random = True  # eager's noise
-    loss, expected = step(case.model.loss, case)
-    try:
-        found, grads = step(torch.compile(case.model.loss, fullgraph=True), case)
-    except Exception as error:  # whatever the compiler raises is the answer
-        return f"no: {reason(error)}"
-    apart = max(largest(found, loss) / abs(loss.item()), relative(grads, expected))
-    return f"yes, {apart:.0e}"
-
-
-def onnx(case: Case) -> str:
-    """How far onnxruntime is from the model in evaluation mode, or why it cannot be asked."""
-    import onnxruntime
-
-    model, inputs = case.model.cpu().eval(), tree_map(Tensor.cpu, case.inputs)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own
-        path = Path(folder) / "model.onnx"
-        try:
-            torch.onnx.export(model, inputs, path, dynamo=True, verbose=False)
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        except Exception as error:  # whatever the exporter raises is the answer
-            return f"no: {reason(error)}"
-    names = [value.name for value in session.get_inputs()]
-    [found] = session.run(None, dict(zip(names, (leaf.numpy() for leaf in tree_leaves(inputs)), strict=True)))
-    with torch.no_grad():
-        return f"{largest(torch.from_numpy(found), model(*inputs)):.0e}"
-
-
 def same_numbers(families: list[str], device: torch.device, *, compile_: bool) -> list[str]:
     """Table 1."""
     lines = [
@@ -171,15 +49,13 @@ def same_numbers(families: list[str], device: torch.device, *, compile_: bool) -
         "|---" * 6 + "|",
     ]
     for family in families:
-        tell(f"numbers: {family}")
+        report.tell(f"numbers: {family}")
         case = make(family, device, large=False)
-        forward, backward = equality(case)
-        graph = compiled(case) if compile_ else "not asked for (`--compile`)"
-        lines.append(f"| {family} | {case.reference_name} | {forward:.0e} | {backward:.0e} | {graph} | {onnx(case)} |")
+        forward, backward = equality.beside_reference(case)
+        graph = equality.compiled(case) if compile_ else "not asked for (`--compile`)"
+        onnx = equality.onnx(case)
+        lines.append(f"| {family} | {case.reference_name} | {forward:.0e} | {backward:.0e} | {graph} | {onnx} |")
     return lines
-
-
-# 2. Time and memory
 
 
 def peaks(family: str, who: str, device: torch.device) -> dict[str, float | None]:
@@ -221,7 +97,7 @@ def ask(family: str, who: str) -> dict[str, float | None]:
     command = [sys.executable, "-m", "benchmarks.models", "--device", "cpu", "--peaks-of", family, who]
     environment = {**os.environ, **allocator, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    tell(f"memory: {family}, {who}")
+    report.tell(f"memory: {family}, {who}")
     return json.loads(done.stdout)
 
 
@@ -236,15 +112,17 @@ def memory(families: list[str], device: torch.device) -> dict[str, list[dict[str
 
 def speed(family: str, rounds: int, device: torch.device) -> dict[str, list[float | str]]:
     """Median seconds of ours and the reference in each precision; in place of one that fails, why."""
-    tell(f"time: {family}")
+    report.tell(f"time: {family}")
     case, found = make(family, device, large=True), {}
     for name in PRECISIONS:
         timed, failed = {}, {}
         for who in CONTESTANTS:
             try:
-                timed[who] = Timed(who, make_pass(case, who, name, device))
+                work = make_pass(case, who, name, device)
+                work()  # some fail on their way back only
+                timed[who] = Timed(who, work)
             except RuntimeError as error:
-                failed[who] = reason(error)
+                failed[who] = report.reason(error)
         run(list(timed.values()), rounds, device)
         found[name] = [timed[who].median if who in timed else failed[who] for who in CONTESTANTS]
     return found
@@ -284,102 +162,6 @@ def ratio(above: float | str | None, below: float | str | None) -> str:
     return f"{above / below:.2f}" if isinstance(above, float) and isinstance(below, float) else ""
 
 
-# 3 and 4. Layers alone
-
-
-class Bare(nn.Module):
-    """Torch's kernel between two linear layers, and nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner, self.outer = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Causal attention."""
-        qkv = self.inner(x).view(BATCH, TIME, 3, HEADS, WIDTH // HEADS)
-        y = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4), is_causal=True)
-        return self.outer(y.transpose(1, 2).reshape(BATCH, TIME, WIDTH))
-
-
-def attention_layers() -> dict[str, Callable[[Tensor], Tensor]]:
-    """Causal attention of a sequence to itself, by ours and by peers."""
-    import x_transformers
-
-    ours = MultiHeadAttention(AttentionConfig(width=WIDTH, n_head=HEADS, dropout=0.0))
-    gpt = CausalSelfAttention(GPTConfig(block_size=TIME, n_head=HEADS, n_embd=WIDTH, bias=True))
-    theirs, later = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True), torch.ones(TIME, TIME).triu(1).bool()
-    return {
-        "companion MultiHeadAttention": lambda x: ours(x, causal=True),
-        "companion CausalSelfAttention": lambda x: gpt(x, None, None, 0),
-        "two linear layers and F.scaled_dot_product_attention": Bare(),
-        "torch.nn.MultiheadAttention": lambda x: theirs(x, x, x, attn_mask=later, is_causal=True, need_weights=False)[
-            0
-        ],
-        "x_transformers.Attention, flash": x_transformers.Attention(
-            dim=WIDTH, heads=HEADS, dim_head=WIDTH // HEADS, causal=True, flash=True
-        ),
-    }
-
-
-def recurrent_layers() -> dict[str, Callable[[Tensor], Tensor]]:
-    """One LSTM layer, ours and torch's."""
-    theirs = nn.LSTM(UNITS, UNITS, batch_first=True)
-    return {"companion Recurrent": Recurrent("lstm", UNITS, UNITS), "torch.nn.LSTM": lambda x: theirs(x)[0]}
-
-
-def layers(
-    make_layers: Callable[[], dict[str, Callable]], sizes: tuple[int, ...], rounds: int, device: torch.device
-) -> list[str]:
-    """A table of layers that take one tensor of ``sizes``."""
-    with device:
-        contestants, x = make_layers(), torch.randn(sizes, requires_grad=True)  # as from a layer before
-    columns = []
-    for name in PRECISIONS:
-        tell(f"layers: {', '.join(contestants)} in {name}")
-        precision = runtime.pick_precision(name, device)
-        timed = [Timed(who, Pass(layer, (x,), precision, device)) for who, layer in contestants.items()]
-        run(timed, rounds, device)
-        fastest = min(each.median for each in timed if not each.name.startswith("companion"))
-        columns.append([f"{each.median * 1e3:,.1f} | {each.median / fastest:.2f}" for each in timed])
-    heads = "".join(f" {name}, ms | of the fastest peer's time |" for name in PRECISIONS)
-    rows = [f"| {who} | {' | '.join(cells)} |" for who, *cells in zip(contestants, *columns, strict=True)]
-    return [f"| |{heads}", "|---" * 5 + "|", *rows]
-
-
-def layers_alone(families: list[str], rounds: int, device: torch.device) -> list[str]:
-    """Tables 3 and 4; each is left out with the family that its layer is for."""
-    lines = []
-    if "attention" in families:
-        lines += [
-            "\n## Attention alone\n",
-            f"Forward and backward pass of causal self-attention with its projections, {BATCH} sequences of {TIME:,}",
-            f"tokens, {WIDTH} wide, {HEADS} heads; below 1 is faster than the fastest peer (x-transformers has no",
-            "additive constants).\n",
-            *layers(attention_layers, (BATCH, TIME, WIDTH), rounds, device),
-        ]
-    if "sequence_classifier" in families:
-        lines += [
-            "\n## An LSTM layer alone\n",
-            f"Forward and backward pass of one layer, {ROWS} sequences of {STEPS} steps, {UNITS} wide; below 1 is",
-            "faster than the peer.\n",
-            *layers(recurrent_layers, (ROWS, STEPS, UNITS), rounds, device),
-        ]
-    return lines
-
-
-# The program
-
-
-def tell(progress: str) -> None:
-    """Says what is done, beside the report."""
-    print(progress, file=sys.stderr, flush=True)
-
-
-def reason(error: Exception) -> str:
-    """An error as a cell of a table."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}".replace("|", "/"), 100, placeholder=" …")
-
-
 def options() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -401,7 +183,7 @@ def main() -> None:
         print(json.dumps(peaks(*chosen.peaks_of, device)))
         return
     families = chosen.families.split(",")
-    peers = ("transformers", "torch_geometric", "x-transformers", "onnxruntime")
+    peers = ("transformers", "torch_geometric", "onnxruntime")
     lines = [
         "# Models beside their references\n",
         report.header(f"python -m benchmarks.models {' '.join(sys.argv[1:])}".strip()),
@@ -409,7 +191,8 @@ def main() -> None:
         f"- device: {device}, {torch.get_num_threads()} threads; {chosen.rounds} rounds, interleaved; medians",
         *same_numbers(families, device, compile_=chosen.compile),
         *speed_and_memory(families, chosen.rounds, device),
-        *layers_alone(families, chosen.rounds, device),
+        *(layers.attention(chosen.rounds, device) if "attention" in families else []),
+        *(layers.lstm(chosen.rounds, device) if "sequence_classifier" in families else []),
     ]
     report.write(f"models-{device.type}.md", "\n".join(lines))
 

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import sys
+import textwrap
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +31,16 @@ def write(name: str, text: str) -> Path:
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
     print(text)
     return path
+
+
+def tell(progress: str) -> None:
+    """Says what is being done, beside the report."""
+    print(progress, file=sys.stderr, flush=True)
+
+
+def reason(error: Exception) -> str:
+    """An error as a cell of a table."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}".replace("|", "/"), 100, placeholder=" …")
 
 
 def _processor() -> str:

@@ -2,9 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
+
+from companion import runtime
+
+#: What models are measured in.
+PRECISIONS: tuple[runtime.PrecisionName, ...] = ("fp32", "bf16")
 
 
 class Timed:
@@ -35,3 +41,41 @@ def run(timed: list[Timed], rounds: int, device: torch.device) -> list[Timed]:
     for each in timed:
         del each.seconds[:2]
     return timed
+
+
+class Pass:
+    """A forward pass, and a backward pass from a fixed gradient of the output; parameters have no gradient after it."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Tensor],
+        inputs: tuple[Tensor, ...],
+        precision: runtime.Precision,
+        device: torch.device,
+    ) -> None:
+        self.forward, self.inputs, self.precision, self.device = forward, inputs, precision, device
+        output = self._output()
+        self.gradient, self.leaves = torch.randn_like(output), list(leaves(output))
+
+    def _output(self) -> Tensor:
+        with self.precision.autocast(self.device):
+            return self.forward(*self.inputs)
+
+    def __call__(self) -> None:
+        """Once, without what an optimizer would do."""
+        self._output().backward(self.gradient)
+        for leaf in self.leaves:
+            leaf.grad = None
+
+
+def leaves(output: Tensor) -> Iterator[Tensor]:
+    """What a backward pass gives a gradient to: a reference may be any callable, which lists no parameters."""
+    seen, nodes = set(), [output.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        nodes += [before for before, _ in node.next_functions]
+        if hasattr(node, "variable"):
+            yield node.variable
