@@ -61,7 +61,11 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
-        self, x: Float[Tensor, "batch time width"], turn: Rotation | None, cache: KVCache | None, layer: int
+        self,
+        x: Float[Tensor, "batch time width"],
+        cache: KVCache | None,
+        layer: int,
+        turn: Rotation | None = None,
     ) -> Float[Tensor, "batch time width"]:
         """Mixes positions; with a cache, ``x`` holds the new positions only."""
         batch, time, width = x.shape
@@ -102,10 +106,14 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(
-        self, x: Float[Tensor, "batch time width"], turn: Rotation | None, cache: KVCache | None, layer: int
+        self,
+        x: Float[Tensor, "batch time width"],
+        cache: KVCache | None,
+        layer: int,
+        turn: Rotation | None = None,
     ) -> Float[Tensor, "batch time width"]:
         """The residual stream after this block."""
-        x = x + self.dropout(self.attn(self.ln_1(x), turn, cache, layer))
+        x = x + self.dropout(self.attn(self.ln_1(x), cache, layer, turn))
         return x + self.dropout(self.mlp(self.ln_2(x)))
 
 
@@ -220,7 +228,7 @@ class GPT(nn.Module):
             turn = rotation(start, end, self.config.head_dim, self.config.rope_theta, tokens.device)
         x = self.dropout(x)
         for layer, block in enumerate(self.h):
-            x = block(x, turn, cache, layer)
+            x = block(x, cache, layer, turn)
         if cache is not None:
             cache.length = end
         output = self.wte.weight if self.lm_head is None else self.lm_head.weight
