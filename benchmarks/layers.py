@@ -44,7 +44,7 @@ def attention_layers() -> dict[str, Callable[[Tensor], Tensor]]:
     options = {"attn_mask": later, "is_causal": True, "need_weights": False}
     return {
         "companion MultiHeadAttention": lambda x: ours(x, causal=True),
-        "companion CausalSelfAttention": lambda x: gpt(x, None, None, 0),
+        "companion CausalSelfAttention": lambda x: gpt(x, None, 0),
         "two linear layers and F.scaled_dot_product_attention": Bare(),
         "torch.nn.MultiheadAttention": lambda x: theirs(x, x, x, **options)[0],
         "x_transformers.Attention, flash": x_transformers.Attention(
