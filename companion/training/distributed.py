@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -117,7 +117,10 @@ def parallelise(trainable: nn.Module, parallel: ParallelName, device: torch.devi
     if parallel == "fsdp":
         for tensor in (*trainable.parameters(), *trainable.buffers()):
             distributed.broadcast(tensor.detach(), src=0)
-        mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
+        # Of the group that there is: one more group did not form again after torchrun had restarted the workers.
+        group = distributed.group.WORLD
+        assert group is not None  # join made it
+        mesh = DeviceMesh.from_group(group, device.type)
         for blocks in [module for module in trainable.modules() if isinstance(module, nn.ModuleList)]:
             for block in blocks:
                 fully_shard(block, mesh=mesh)
