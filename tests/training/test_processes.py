@@ -52,7 +52,8 @@ def test_two_processes_learn_what_one_does(tmp_path, alone, parallel):
     assert_close(start(tmp_path / "run", f"parallel={parallel}", "micro_batch_size=2", processes=2), alone)
 
 
-@pytest.mark.parametrize("parallel", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_a_killed_worker_is_started_again_and_the_job_finishes(tmp_path, alone, parallel):
     options = (f"parallel={parallel}", "checkpoint_every=2", "die=1:7")
     found = start(tmp_path / "run", *options, processes=2, restarts=1)
