@@ -68,23 +68,26 @@ class CausalSelfAttention(nn.Module):
         turn: Rotation | None = None,
     ) -> Float[Tensor, "batch time width"]:
         """Mixes positions; with a cache, ``x`` holds the new positions only."""
-        batch, time, width = x.shape
-        qkv = self.c_attn(x).view(batch, time, -1, self.head_dim).transpose(1, 2)
+        heads = self.c_attn(x).view(*x.shape[:2], -1, self.head_dim)
         if turn is not None:
-            qk, v = qkv.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=1)
-            qkv = torch.cat([rotate(qk, *turn), v], dim=1)
-        q, kv = qkv.split_with_sizes((self.n_head, 2 * self.kv_heads), dim=1)
-        k, v = (kv if cache is None else cache.extend(layer, kv)).chunk(2, dim=1)
+            qk, v = heads.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=2)
+            heads = torch.cat([rotate(qk, *turn), v], dim=2)
+        if cache is None:  # split before the axes are swapped, so that gradients join as they lie in memory
+            parts = heads.split_with_sizes((self.n_head, self.kv_heads, self.kv_heads), dim=2)
+            q, k, v = (part.transpose(1, 2) for part in parts)
+        else:  # the cache takes both in one go
+            q, kv = (part.transpose(1, 2) for part in heads.split_with_sizes((self.n_head, 2 * self.kv_heads), dim=2))
+            k, v = cache.extend(layer, kv).chunk(2, dim=1)
         # One new position sees everything: no mask. Several are only ever asked for on an empty cache: the causal one.
         y = F.scaled_dot_product_attention(
             q,
             k,
             v,
             dropout_p=self.dropout if self.training else 0.0,
-            is_causal=time > 1,
+            is_causal=x.shape[1] > 1,
             enable_gqa=self.kv_heads < self.n_head,  # copying each head for its group takes longer
         )
-        return self.c_proj(y.transpose(1, 2).reshape(batch, time, width))
+        return self.c_proj(y.transpose(1, 2).flatten(2))
 
 
 def make_norm(config: GPTConfig) -> nn.Module:

@@ -13,7 +13,7 @@ The product of a query turned to :math:`t` and a key turned to :math:`s` depends
 Departure from the paper: it pairs neighbours, :math:`2i` and :math:`2i+1`; the halves paired here are the same up to
 the order of a head's dimensions, and are what the weights of Hugging Face's Llama are made for.
 
-Axes: batch; head; time (position in the sequence); dim (of a head).
+Axes: batch; time (position in the sequence); head; dim (of a head).
 """
 
 import torch
@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 #: Every position's cosines, and sines with the sign of their term in the first or second half of the formula.
-Rotation = tuple[Float[Tensor, "time dim"], Float[Tensor, "time dim"]]
+Rotation = tuple[Float[Tensor, "time 1 dim"], Float[Tensor, "time 1 dim"]]
 
 
 def rotation(start: int, end: int, dim: int, theta: float, device: torch.device) -> Rotation:
@@ -32,14 +32,14 @@ def rotation(start: int, end: int, dim: int, theta: float, device: torch.device)
     """
     positions = torch.arange(start, end, dtype=torch.float32, device=device)
     frequencies = theta ** -(torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
-    angles = positions[:, None] * frequencies
+    angles = positions[:, None, None] * frequencies
     cos, sin = angles.cos(), angles.sin()
-    return torch.cat([cos, cos], dim=1), torch.cat([-sin, sin], dim=1)
+    return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
 
 def rotate(
-    x: Float[Tensor, "batch head time dim"], cos: Float[Tensor, "time dim"], sin: Float[Tensor, "time dim"]
-) -> Float[Tensor, "batch head time dim"]:
+    x: Float[Tensor, "batch time head dim"], cos: Float[Tensor, "time 1 dim"], sin: Float[Tensor, "time 1 dim"]
+) -> Float[Tensor, "batch time head dim"]:
     """``x`` with each position's pairs turned; computed in the angles' float32, returned in the dtype of ``x``."""
     other_half = x.roll(x.shape[-1] // 2, dims=-1)
     return (x * cos + other_half * sin).to(x.dtype)

@@ -111,26 +111,26 @@ def test_the_start_is_that_of_gpt2_for_every_layer():
 
 
 def test_attention_scores_depend_on_relative_positions_only():
-    q, k = torch.randn(2, 2, 3, 11, 14, dtype=torch.float64)
+    q, k = torch.randn(2, 2, 11, 3, 14, dtype=torch.float64)
     scores = [
-        rotate(q, *turn) @ rotate(k, *turn).mT
+        rotate(q, *turn).transpose(1, 2) @ rotate(k, *turn).permute(0, 2, 3, 1)
         for turn in (rotation(start, start + 11, 14, 10_000.0, q.device) for start in (0, 5, 29))
     ]
     for shifted in scores[1:]:
         torch.testing.assert_close(shifted, scores[0], atol=1e-4, rtol=0)  # angles are float32
-    assert not torch.allclose(scores[0], q @ k.mT)
+    assert not torch.allclose(scores[0], q.transpose(1, 2) @ k.permute(0, 2, 3, 1))
 
 
 def test_the_rotation_is_that_of_complex_numbers():
-    x = torch.randn(2, 3, 11, 14, dtype=torch.float64)
-    angles = torch.arange(5, 16)[:, None] * 101.0 ** -(torch.arange(7, dtype=torch.float64) / 7)
+    x = torch.randn(2, 11, 3, 14, dtype=torch.float64)
+    angles = torch.arange(5, 16)[:, None, None] * 101.0 ** -(torch.arange(7, dtype=torch.float64) / 7)
     turned = torch.complex(x[..., :7], x[..., 7:]) * torch.exp(1j * angles)
     expected = torch.cat([turned.real, turned.imag], dim=-1)
     torch.testing.assert_close(rotate(x, *rotation(5, 16, 14, 101.0, x.device)), expected, atol=1e-5, rtol=0)
 
 
 def test_angles_keep_their_precision_in_bfloat16():
-    x = torch.randn(2, 3, 11, 14)
+    x = torch.randn(2, 11, 3, 14)
     turn = rotation(1_000, 1_011, 14, 10_000.0, x.device)
     found = rotate(x.bfloat16(), *turn)
     assert found.dtype is torch.bfloat16
