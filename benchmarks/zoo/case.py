@@ -19,7 +19,6 @@ class Case:
         reference_name: what the reference is, such as ``torch.nn.LSTM``.
         reference_gradients: after a backward pass through the reference: its gradients by the names of our parameters.
         sizes: what ``companion.economics.compute.forward_flops`` needs to know of ``inputs``.
-        no_speed: why there is nothing to time beside the reference; empty where there is.
     """
 
     model: nn.Module
@@ -29,7 +28,6 @@ class Case:
     reference_name: str
     reference_gradients: Callable[[], dict[str, Tensor]]
     sizes: dict[str, int] = field(default_factory=dict)
-    no_speed: str = ""
 
 
 def gradients(reference: nn.Module, rename: Callable[[str], str] = str) -> Callable[[], dict[str, Tensor]]:

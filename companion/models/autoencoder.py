@@ -193,9 +193,8 @@ class VAE(nn.Module):
         Raises:
             ValueError: where ``z`` is not of shape [batch, latent] and of the weights' dtype.
         """
-        dtype = next(self.parameters()).dtype
-        _check_rows("z", z, self.config.sizes[-1], dtype)
-        out = self.decoder(z).to(dtype)
+        _check_rows("z", z, self.config.sizes[-1], next(self.parameters()).dtype)
+        out: Tensor = self.decoder(z)
         return out.sigmoid() if self.config.likelihood == "bernoulli" else out
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch inputs"]:

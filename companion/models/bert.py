@@ -27,8 +27,7 @@ from torch.nn import functional as F
 
 from companion.models.bert_folder import read_fields, read_weights, write_folder
 from companion.models.blocks import BlockConfig, EncoderBlock, Stack
-from companion.models.checks import check_sizes, check_tensor, check_values
-from companion.models.gpt import IGNORED
+from companion.models.checks import IGNORED, check_sizes, check_tensor, check_values
 from companion.models.transformer import check_tokens, token_loss
 from companion.models.weights import copy_weights, named_weights
 

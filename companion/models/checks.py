@@ -7,6 +7,8 @@ from torch import Tensor
 
 #: Kinds of numbers that a check may ask for where the exact dtype does not matter.
 Kind = Literal["integer", "floating"]
+#: The mark of targets that do not count: what torch's cross-entropy passes over where nothing else is said.
+IGNORED = -100
 
 
 def check_sizes(config: object, *names: str) -> None:
@@ -80,6 +82,20 @@ def check_values(name: str, tensor: Tensor, low: float, high: float, *, do: str 
     if not (low <= smallest and largest <= high):  # so that NaN is refused
         hint = f"; {do}" if do else ""
         raise ValueError(f"expected {name} from {low} to {high}, got {smallest} to {largest}{hint}")
+
+
+def check_targets(name: str, targets: Tensor, classes: int, *, do: str) -> None:
+    """Refuses targets of which none counts, or one names no class; not looked at where :func:`values_are_hidden`.
+
+    Raises:
+        ValueError: naming the range that was expected and the one that came, or that all are marked.
+    """
+    if values_are_hidden(targets):
+        return
+    scored = targets[targets != IGNORED]
+    if not scored.numel():
+        raise ValueError(f"expected one of {name} to count, got only {IGNORED}, the mark of what does not count")
+    check_values(name, scored, 0, classes - 1, do=do)
 
 
 def values_are_hidden(tensor: Tensor) -> bool:

@@ -33,15 +33,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.cache import KVCache
-from companion.models.checks import check_values, values_are_hidden
+from companion.models.checks import IGNORED, check_targets, check_values
 from companion.models.feed_forward import FeedForward, SwiGLU
 from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_folder import read_folder, write_folder
 from companion.models.rotary import Rotation, rotate, rotation
 from companion.models.sampling import sample
 from companion.models.weights import copy_weights, named_weights
-
-IGNORED = -100
 
 
 class CausalSelfAttention(nn.Module):
@@ -167,11 +165,7 @@ class GPT(nn.Module):
         if tokens.shape != targets.shape:
             raise ValueError(f"expected targets of shape {tuple(tokens.shape)}, as tokens, got {tuple(targets.shape)}")
         logits = self(tokens)
-        if not values_are_hidden(targets):
-            scored = targets[targets != IGNORED]
-            if not scored.numel():
-                raise ValueError(f"expected a target to predict, got only {IGNORED}, the mark of what does not count")
-            self._check_vocabulary(scored, "targets")
+        check_targets("targets", targets, self.config.vocab_size, do=self._other_vocabulary)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
     def generate(
@@ -246,11 +240,11 @@ class GPT(nn.Module):
                 f"expected at most block_size={self.config.block_size} tokens, got {tokens.shape[1]}: "
                 f"cut the sequence, or build the model with a larger block_size"
             )
-        self._check_vocabulary(tokens, "tokens")
+        check_values("tokens", tokens, 0, self.config.vocab_size - 1, do=self._other_vocabulary)
 
-    def _check_vocabulary(self, tokens: Tensor, name: str) -> None:
-        do = f"vocab_size is {self.config.vocab_size}: was the text encoded with this model's tokenizer?"
-        check_values(name, tokens, 0, self.config.vocab_size - 1, do=do)
+    @property
+    def _other_vocabulary(self) -> str:
+        return f"vocab_size is {self.config.vocab_size}: was the text encoded with this model's tokenizer?"
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:

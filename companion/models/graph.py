@@ -44,10 +44,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.adjacency import Adjacency, check_edges, with_loops
-from companion.models.checks import check_dropout, check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.checks import IGNORED, check_dropout, check_sizes, check_targets, check_tensor
 from companion.models.graph_layers import GATLayer, GCNLayer, GraphSAGELayer
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,7 @@ class NodeClassifier(nn.Module):
         """
         logits = self(x, adjacency)
         check_tensor("labels", labels, logits.shape[0], dtype=torch.int64)
-        if not values_are_hidden(labels):
-            labelled = labels[labels != IGNORED]
-            if not labelled.numel():
-                raise ValueError(f"expected a labelled node, got only {IGNORED}, the mark of what does not count")
-            check_values("labels", labelled, 0, self.config.classes - 1, do="number the classes from 0")
+        check_targets("labels", labels, self.config.classes, do="number the classes from 0")
         return F.cross_entropy(logits, labels, ignore_index=IGNORED)
 
 

@@ -26,8 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.blocks import BlockConfig, DecoderBlock, EncoderBlock, Stack
-from companion.models.checks import check_sizes, check_tensor, check_values, values_are_hidden
-from companion.models.gpt import IGNORED
+from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, check_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,9 +196,5 @@ def token_loss(logits: Float[Tensor, "batch time vocab"], targets: Int[Tensor, "
     check_tensor(
         "targets", targets, *logits.shape[:2], dtype=torch.int64, do="one token for each position that is read"
     )
-    if not values_are_hidden(targets):
-        scored = targets[targets != IGNORED]
-        if not scored.numel():
-            raise ValueError(f"expected a target to predict, got only {IGNORED}, the mark of what does not count")
-        check_values("targets", scored, 0, logits.shape[2] - 1, do=f"mark what does not count with {IGNORED}")
+    check_targets("targets", targets, logits.shape[2], do=f"mark what does not count with {IGNORED}")
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)

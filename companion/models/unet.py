@@ -28,10 +28,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor
 from companion.models.images import check_counts, check_images, init_before_relu
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,8 @@ class UNet(nn.Module):
         logits = self(images)
         batch, classes, height, width = logits.shape
         check_tensor("masks", masks, batch, height, width, dtype=torch.int64, do="give one class number a pixel")
-        if not values_are_hidden(masks):
-            scored = masks[masks != IGNORED]
-            if not scored.numel():
-                raise ValueError(
-                    f"expected a pixel to score, got masks of {IGNORED} only, the mark of what does not count"
-                )
-            do = f"the model has classes={classes}, counting from 0, and {IGNORED} marks what does not count"
-            check_values("masks", scored, 0, classes - 1, do=do)
+        do = f"the model has classes={classes}, counting from 0, and {IGNORED} marks what does not count"
+        check_targets("masks", masks, classes, do=do)
         return F.cross_entropy(logits, masks, ignore_index=IGNORED)
 
 

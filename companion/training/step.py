@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from companion import runtime
-from companion.models.gpt import IGNORED
+from companion.models.checks import IGNORED
 from companion.training.distributed import World, without_sync
 from companion.training.optimizers import set_learning_rate
 

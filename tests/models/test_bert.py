@@ -428,7 +428,7 @@ def test_bad_segments_are_refused(segments, message):
     ("name", "targets", "message"),
     [
         ("BertForMaskedLM", torch.zeros(3, 12, dtype=torch.long), r"targets of shape \[3, 13\] .* got \[3, 12\]"),
-        ("BertForMaskedLM", torch.full((3, 13), -100), "a target to predict, got only -100"),
+        ("BertForMaskedLM", torch.full((3, 13), -100), "one of targets to count, got only -100"),
         ("BertForMaskedLM", torch.full((3, 13), 53), "targets from 0 to 52, got 53"),
         (
             "BertForSequenceClassification",

@@ -178,7 +178,7 @@ def test_bad_targets_are_refused(model):
     x = tokens()
     with pytest.raises(ValueError, match=r"targets of shape \(2, 31\), as tokens, got \(2, 30\)"):
         model.loss(x, x[:, 1:])
-    with pytest.raises(ValueError, match="a target to predict"):
+    with pytest.raises(ValueError, match="one of targets to count, got only -100"):
         model.loss(x, torch.full_like(x, -100))
     with pytest.raises(ValueError, match="expected targets from 0"):
         model.loss(x, torch.full_like(x, 211))

@@ -207,7 +207,7 @@ def test_a_graph_without_nodes_is_refused():
         (lambda x, y: (x, y.double()), "torch.int64, got .* torch.float64"),
         (lambda x, y: (x, y + 1), "labels from 0 to 10, got 1 to 11; number the classes from 0"),
         (lambda x, y: (x, y - 1), "got -1 to 9"),
-        (lambda x, y: (x, torch.full_like(y, -100)), "a labelled node, got only -100"),
+        (lambda x, y: (x, torch.full_like(y, -100)), "one of labels to count, got only -100"),
     ],
 )
 def test_bad_batches_are_refused(change, message):

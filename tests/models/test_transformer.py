@@ -252,7 +252,7 @@ def test_bad_tensors_are_refused_by_attention(attention, change, message):
         ({"target_in": torch.zeros(2, 11, dtype=torch.long)}, r"target of shape \[3, time\] .* got \[2, 11\]"),
         ({"target_out": torch.zeros(3, 10, dtype=torch.long)}, r"targets of shape \[3, 11\] .* got \[3, 10\]"),
         ({"target_out": torch.zeros(3, 11, dtype=torch.int32)}, "dtype torch.int64, got .* torch.int32"),
-        ({"target_out": torch.full((3, 11), -100)}, "a target to predict, got only -100"),
+        ({"target_out": torch.full((3, 11), -100)}, "one of targets to count, got only -100"),
         ({"target_out": torch.full((3, 11), 41)}, "targets from 0 to 40, got 41"),
         ({"real": torch.ones(3, 11, dtype=torch.bool)}, r"real of shape \[3, 13\] .* got \[3, 11\]"),
     ],

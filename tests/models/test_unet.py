@@ -148,7 +148,7 @@ def test_bad_configs_are_refused(options, message):
         (lambda x, y: (x, y.bool()), "dtype torch.int64, got .* torch.bool; give one class number a pixel"),
         (lambda x, y: (x, y + 3), "masks from 0 to 4, got 3 to 7; the model has classes=5, counting from 0"),
         (lambda x, y: (x, y - 1), "masks from 0 to 4, got -1 to 3"),
-        (lambda x, y: (x, torch.full_like(y, -100)), "expected a pixel to score, got masks of -100 only"),
+        (lambda x, y: (x, torch.full_like(y, -100)), "expected one of masks to count, got only -100"),
     ],
 )
 def test_bad_batches_are_refused(change, message):
