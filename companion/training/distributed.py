@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from companion.models.weights import named_weights
 from companion.training.config import ParallelName
+from companion.training.rendezvous import join_group
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ def join(parallel: ParallelName, device: torch.device) -> tuple[World, torch.dev
         device = torch.device("cuda", world.local_rank)
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        store, rank, size = join_group()
+        distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=size
+        )
         atexit.register(_leave)
     return world, device
 
@@ -117,7 +121,6 @@ def parallelise(trainable: nn.Module, parallel: ParallelName, device: torch.devi
     if parallel == "fsdp":
         for tensor in (*trainable.parameters(), *trainable.buffers()):
             distributed.broadcast(tensor.detach(), src=0)
-        # Of the group that there is: one more group did not form again after torchrun had restarted the workers.
         group = distributed.group.WORLD
         assert group is not None  # join made it
         mesh = DeviceMesh.from_group(group, device.type)
