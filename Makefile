@@ -27,6 +27,7 @@ test: $(ENV) $(SITE) ## Test the package and the site, then execute every chapte
 
 refresh: $(ENV) ## Execute the chapters again, in place (CHAPTERS="book/a/b.ipynb …" for some)
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False $(CHAPTERS)
+	@$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --inplace --coalesce-streams $(CHAPTERS)  # in one piece, however it came
 
 lab: $(ENV) ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
