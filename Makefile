@@ -25,6 +25,11 @@ test: $(ENV) $(SITE) ## Test the package and the site, then execute every chapte
 	$(BIN)/python -m pytest -q
 	$(BIN)/python -m pytest -q --nbval book
 
+# Half of them are simulations of companion.stats: these in one process, all others in another.
+slow: $(ENV) ## Test what takes minutes: simulations, fault tests, ONNX
+	@$(BIN)/python -m pytest -q -m slow tests/stats & stats=$$!; \
+	    $(BIN)/python -m pytest -q -m slow --ignore=tests/stats; others=$$?; wait $$stats && exit $$others
+
 refresh: $(ENV) ## Execute the chapters again, in place (CHAPTERS="book/a/b.ipynb …" for some)
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --inplace --coalesce-streams $(CHAPTERS)  # in one piece, however it came
@@ -67,4 +72,4 @@ $(SITE): $(ENV) $(SITE_SOURCES)
 	    echo "make book: the strict build failed; all of it is in _build/build.log" >&2; exit 1; }
 	@touch $@
 
-.PHONY: help env book test refresh lab lint clean
+.PHONY: help env book test slow refresh lab lint clean

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from companion.stats.checks import as_labels, check_level, check_one_of
+from companion.stats.checks import as_labels
 from companion.stats.intervals import Interval, wilson
+from companion.stats.options import check_level, check_one_of
 from companion.stats.ratings import coded, scores_of, summed
 
 _WEIGHTS = ("none", "linear", "quadratic")

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_labels
+from companion.stats.checks import as_labels, as_ndarray
 
 #: bfloat16, in which a model may have computed its softmax, keeps between two and three digits.
 SUM_TOLERANCE = 0.01
@@ -12,10 +12,7 @@ SUM_TOLERANCE = 0.01
 
 def as_array(name: str, values: ArrayLike, *, at_least: int = 1) -> Float[np.ndarray, "examples ..."]:
     """Numbers of any shape, an example along the first axis: finite, and below 1e150, whose square overflows."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # rows of other lengths
-        raise ValueError(f"expected {name} to be numbers in rows of one length, got others; align them") from error
+    array = as_ndarray(name, values)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"expected {name} to be numbers, got dtype {array.dtype}; encode them as numbers first")
     if array.ndim == 0 or not array.size or len(array) < at_least:

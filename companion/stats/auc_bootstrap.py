@@ -8,15 +8,9 @@ from numpy.typing import ArrayLike
 
 from companion.stats.bootstrap import MAX_JACKKNIFE_GROUPS, blocks
 from companion.stats.bounds import bca_bounds
-from companion.stats.checks import (
-    as_groups,
-    as_scores,
-    check_binary,
-    check_level,
-    check_n_resamples,
-    check_two_classes,
-)
+from companion.stats.checks import as_groups, as_scores, check_binary, check_two_classes
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level, check_n_resamples, generator_of
 from companion.stats.smooth import draw_weights
 
 Weights = Float[np.ndarray, "resamples examples"]
@@ -82,7 +76,7 @@ def auc_bootstrap_ci(
         raise ValueError("expected at least 2 clusters, got 1; collect more of them")
     order = np.argsort(scores, kind="stable")
     area = _Ranked(truth[order] == 1, codes[order], scores[order])
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed)
     estimate = area(np.ones((1, n_units))).item()
     sizes = blocks(n_resamples, 4 * len(truth))
     resampled = np.concatenate([area(draw_weights(size, n_units, rng)) for size in sizes])

@@ -8,8 +8,9 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.bounds import bca_bounds, check_varies, percentile_bounds, studentised_bounds
-from companion.stats.checks import check_level, check_n_resamples, check_one_of
+from companion.stats.checks import as_given, as_ndarray
 from companion.stats.intervals import Interval
+from companion.stats.options import check_callable, check_level, check_n_resamples, check_one_of, generator_of
 from companion.stats.resampling import Design
 
 #: Numbers held at once while resampling: 32 MB in float64.
@@ -109,10 +110,11 @@ def bootstrap_ci(
     check_level(level)
     check_n_resamples(n_resamples)
     check_one_of("method", method, METHODS)
+    check_callable("statistic", statistic, "numpy.median")
     rows = _as_observations(data)
     design = Design.of(len(rows), clusters, strata)
     on_units = _on_units(rows, design, _on_blocks(statistic))
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed)
     estimate = on_units(design.units[None]).item()
     if method == "studentised":
         low, high = _studentised(estimate, on_units, design, rows.size, n_resamples, rng, level)
@@ -193,7 +195,7 @@ def _in_words(method: str, n_resamples: int, design: Design) -> str:
 
 
 def _as_observations(data: ArrayLike) -> Shaped[np.ndarray, "n ..."]:
-    rows = np.asarray(data)
+    rows = as_ndarray("data", data)
     if rows.ndim == 0 or len(rows) < 2:
         raise ValueError(f"expected at least 2 observations along the first axis, got shape {rows.shape}; collect more")
     if rows.dtype.kind not in "biuf":
@@ -223,9 +225,9 @@ def _on_blocks(statistic: Callable[..., float]) -> OnBlocks:
         vectorised = False
 
     def on_blocks(samples: np.ndarray) -> np.ndarray:
-        values = np.asarray(
-            statistic(samples, axis=1) if vectorised else [statistic(sample) for sample in samples], dtype=float
-        )
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            given = statistic(samples, axis=1) if vectorised else [statistic(sample) for sample in samples]
+        values = as_given("statistic", given)
         if values.shape != samples.shape[:1]:
             raise ValueError(f"expected statistic to give one number a sample, got shape {values.shape[1:]} for each")
         if not np.isfinite(values).all():

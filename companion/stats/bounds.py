@@ -31,7 +31,8 @@ def bca_bounds(
         level: intended coverage.
 
     Raises:
-        ValueError: where the resamples do not vary, or lie all on one side of the estimate.
+        ValueError: where the resamples do not vary, or lie all on one side of the estimate, or where leaving a part of
+            the data out changes nothing.
     """
     check_varies(resampled)
     close = 1e-12 * max(1.0, abs(estimate))  # equal values that were summed in another order are ties
@@ -42,6 +43,12 @@ def bca_bounds(
             "raise n_resamples, or take a smoother statistic"
         )
     influence = np.average(left_out, weights=weights) - left_out
+    if (largest := np.abs(influence).max()) <= close:
+        raise ValueError(
+            f"expected a statistic that changes when a part of the data is left out, got {left_out[0]:.4g} without any "
+            "of them: BCa cannot tell the skewness; take method 'percentile', or a smoother statistic"
+        )
+    influence = np.ldexp(influence, -np.frexp(largest)[1])  # near 1, so that no power overflows; exact
     acceleration = np.sum(weights * influence**3) / (6 * np.sum(weights * influence**2) ** 1.5)
     shifted = ndtri(below) + ndtri([(1 - level) / 2, (1 + level) / 2])
     low, high = np.quantile(resampled, ndtr(ndtri(below) + shifted / (1 - acceleration * shifted)))

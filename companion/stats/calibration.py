@@ -16,8 +16,8 @@ from scipy.optimize import brentq
 from scipy.special import chdtr, chdtrc, chndtr
 
 from companion.stats.arrays import as_classes, as_probabilities
-from companion.stats.checks import check_level, check_one_of
 from companion.stats.intervals import Interval, wilson
+from companion.stats.options import check_level, check_one_of, check_whole
 from companion.stats.result import Result
 
 PerBin = Float[np.ndarray, " bins"]
@@ -154,7 +154,8 @@ def reliability(
     check_level(level)
     check_one_of("equal", equal, ("mass", "width"))
     outcome, predicted = _judged(y_true, probabilities)
-    if not 1 <= bins <= len(predicted) // 2:
+    check_whole("bins", bins, at_least=1, advice="15 is usual")
+    if bins > len(predicted) // 2:
         raise ValueError(
             f"expected bins from 1 to half the number of examples, {len(predicted) // 2}, got {bins} for "
             f"{len(predicted):,} examples; 30 examples a bin make good intervals"

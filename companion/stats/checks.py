@@ -1,29 +1,22 @@
-"""What a user can get wrong, refused where it enters: each error says what was expected, what came, and what to do."""
+"""Columns that a user can get wrong, refused where they enter: what was expected, what came, and what to do."""
 
-import numbers
 from collections.abc import Iterable
+from reprlib import repr as brief
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-
-def check_level(level: float) -> None:
-    """Refuses a level that is no share, such as 95 for 95%."""
-    if not 0 < level < 1:
-        raise ValueError(f"expected level strictly between 0 and 1, got {level}; write 0.95 for 95%")
+from companion.stats.options import LARGEST_COUNT
 
 
-def check_n_resamples(n_resamples: int) -> None:
-    """Refuses less than one resample."""
-    if n_resamples < 1:
-        raise ValueError(f"expected n_resamples of at least 1, got {n_resamples}; 9,999 is a good number")
-
-
-def check_one_of(name: str, value: str, known: Iterable[str]) -> None:
-    """Refuses a name that is not among the known ones."""
-    if value not in known:
-        raise ValueError(f"expected {name} to be one of {', '.join(known)}; got {value!r}")
+def as_given(name: str, values: object) -> Float[np.ndarray, "..."]:
+    """The numbers that a user's function gave."""
+    array = as_ndarray(f"what {name} gives", values)  # type: ignore[arg-type]
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected {name} to give numbers, got dtype {array.dtype}; let it return floats")
+    return array.astype(float)
 
 
 def as_labels(**columns: ArrayLike) -> list[Shaped[np.ndarray, " examples"]]:
@@ -98,15 +91,6 @@ def as_groups(
     return codes, names
 
 
-def check_counts(successes: int, trials: int) -> None:
-    """Refuses successes and trials that are no counts, and more successes than trials."""
-    for name, count in (("successes", successes), ("trials", trials)):
-        if isinstance(count, bool | np.bool_) or not isinstance(count, numbers.Integral):
-            raise ValueError(f"expected {name} to be a whole number, got {count!r}; pass counts, not shares or vectors")
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"expected 0 <= successes <= trials and 1 trial at least, got {successes:,} of {trials:,}")
-
-
 def check_differs(name: str, values: Float[np.ndarray, " examples"]) -> None:
     """Refuses values that are all alike, to within rounding: they hold no sign of how far the next may lie."""
     if np.ptp(values) <= max(1e-12 * np.abs(values).max(), 1e-150):
@@ -124,23 +108,25 @@ def check_unit(name: str, values: Float[np.ndarray, "examples ..."]) -> None:
         )
 
 
-def check_population(population: int | None, n: int) -> None:
-    """Refuses a population smaller than the sample, or no whole number; None stands for one without bounds."""
-    if population is not None and (not isinstance(population, numbers.Integral) or population < n):
+def as_ndarray(name: str, values: ArrayLike, *, dtype: type | None = None) -> Shaped[np.ndarray, "..."]:
+    """What NumPy makes of the values; None and masked ones are refused, but None where the type is given."""
+    if np.ma.is_masked(values):
+        mask = np.atleast_1d(np.asarray(np.ma.getmask(values)))
+        _refuse_missing(name, mask.reshape(len(mask), -1).max(axis=1))
+    try:
+        array = np.asarray(values, dtype=dtype)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(
-            f"expected population to be a whole number of at least the {n:,} sampled, got {population!r}; "
-            "leave it away where the sample stands for cases yet to come"
-        )
-
-
-def check_between(name: str, value: float, low: float, high: float) -> None:
-    """Refuses a number that does not lie strictly between two bounds."""
-    if not low < value < high:
-        raise ValueError(f"expected {name} strictly between {low:g} and {high:g}, got {value}")
+            f"expected {name} to be an array, or rows of one length, got what NumPy cannot read ({error}); align the "
+            "rows, and bring tensors over with x.detach().float().cpu().numpy()"
+        ) from error
+    if array.dtype.kind == "O" and dtype is None and array.ndim:  # how None and pandas' NA come
+        _refuse_missing(name, pd.isna(array).reshape(len(array), -1).any(1))
+    return array
 
 
 def _as_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
-    vector = np.asarray(values)
+    vector = as_ndarray(name, values)
     if vector.ndim != 1:
         raise ValueError(
             f"expected {name} to be one value an example, got shape {vector.shape}; "
@@ -153,11 +139,17 @@ def _as_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
 
 def _as_label_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
     vector = _as_vector(name, values)
-    if vector.dtype.kind == "O":  # how pandas hands over text
-        _refuse_missing(name, np.array([value is None or value != value for value in vector]))
-        vector = np.array(vector.tolist())
+    if vector.dtype.kind == "U" and not isinstance(values, np.ndarray):  # NumPy turns a NaN among text into text
+        vector = _as_vector(name, np.array(values, dtype=object))
+    if vector.dtype.kind == "O":
+        vector = _of_one_kind(name, vector.tolist())
     if vector.dtype.kind == "f":
         _refuse_missing(name, np.isnan(vector))
+        if len(beyond := vector[np.abs(vector) > LARGEST_COUNT]):
+            raise ValueError(
+                f"expected {name} to hold class labels, got {beyond[0]:g}, where floats are no longer whole; "
+                "number the classes from 0"
+            )
         if len(fractions := vector[vector != np.floor(vector)]):
             raise ValueError(
                 f"expected {name} to hold class labels, got fractions such as {fractions[0]:.3g}; "
@@ -166,6 +158,12 @@ def _as_label_vector(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examp
     elif vector.dtype.kind not in "biuU":
         raise ValueError(f"expected {name} to hold whole numbers, booleans or text, got dtype {vector.dtype}")
     return vector
+
+
+def _of_one_kind(name: str, values: list[object]) -> Shaped[np.ndarray, " examples"]:
+    if len({isinstance(value, str) for value in values}) > 1 or not all(map(np.isscalar, values)):
+        raise ValueError(f"expected {name} to be all numbers or all text, got {brief(values)}; encode them alike")
+    return np.array(values)
 
 
 def _of_one_length(vectors: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import t
 
-from companion.stats.checks import as_groups, as_numbers, check_binary, check_level
+from companion.stats.checks import as_groups, as_numbers, check_binary
 from companion.stats.intervals import Interval, wilson
+from companion.stats.options import check_level
 
 
 def cluster_error(values: Float[np.ndarray, " examples"], clusters: Int[np.ndarray, " examples"]) -> float:

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import expit
 
-from companion.stats.checks import check_level
 from companion.stats.design import Design
 from companion.stats.forest import forest
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level
 from companion.stats.result import Result
 
 Vector = Float[np.ndarray, " examples"]

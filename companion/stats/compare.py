@@ -9,11 +9,12 @@ from scipy.special import ndtr, ndtri
 
 from companion.stats.auc import delong
 from companion.stats.bootstrap import blocks
-from companion.stats.checks import as_labels, as_scores, check_binary, check_one_of, check_two_classes
+from companion.stats.checks import as_labels, as_scores, check_binary, check_two_classes
 from companion.stats.counts import Table
 from companion.stats.intervals import Interval
 from companion.stats.mcnemar import mid_p, paired_interval
 from companion.stats.metrics import METRICS, check_classes
+from companion.stats.options import check_one_of, generator_of
 from companion.stats.result import Result
 
 LEVEL = 0.95
@@ -101,7 +102,7 @@ def compare_paired(
     check_classes(metric, y_true=truth, pred_a=a, pred_b=b)
     if metric in ("accuracy", "micro_f1"):
         return _compare_accuracy(truth == a, truth == b)
-    return _compare_counts(metric, Table.of(truth, a, b), np.random.default_rng(seed))
+    return _compare_counts(metric, Table.of(truth, a, b), generator_of(seed))
 
 
 def _compare_accuracy(right_a: Column, right_b: Column) -> Comparison:

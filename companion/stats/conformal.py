@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from companion.stats.arrays import as_classes, as_probabilities
-from companion.stats.checks import as_numbers, check_level, check_one_of
+from companion.stats.checks import as_numbers
 from companion.stats.intervals import Interval, wilson
+from companion.stats.options import check_level, check_one_of, generator_of
 from companion.stats.result import Result
 
 PerClass = Float[np.ndarray, "examples classes"]
@@ -49,6 +50,7 @@ class ConformalSets(Result):
 
     def coverage(self, labels: ArrayLike, *, level: float = 0.95) -> Interval:
         """How often the sets hold the true class, with Wilson's interval."""
+        check_level(level)
         classes = as_classes("labels", labels, like=self.members)
         hits = self.members[np.arange(len(classes)), classes]
         return wilson(int(hits.sum()), len(hits), level=level)
@@ -126,7 +128,7 @@ def conformal_sets(
             f"expected the same classes in calibration_probabilities and probabilities, got {known.shape[1]} and "
             f"{new.shape[1]} columns; order and number must agree"
         )
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed)
     scores = [_scores(rows, rng.random((len(rows), 1))) if score == "aps" else 1 - rows for rows in (known, new)]
     threshold = _threshold(scores[0][np.arange(len(labels)), labels], level)
     return ConformalSets(scores[1] <= threshold, threshold, level, len(labels), score)

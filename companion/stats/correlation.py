@@ -5,8 +5,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from companion.stats.checks import as_numbers, check_differs, check_level, check_one_of
+from companion.stats.checks import as_numbers, check_differs
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level, check_one_of
 
 
 def correlation_ci(x: ArrayLike, y: ArrayLike, *, method: str = "spearman", level: float = 0.95) -> Interval:

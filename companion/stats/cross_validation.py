@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import f, t
 
 from companion.stats.arrays import as_array
-from companion.stats.checks import check_between, check_differs, check_level, check_one_of, check_unit
+from companion.stats.checks import check_differs, check_unit
 from companion.stats.compare import SizedComparison, p_in_words
 from companion.stats.intervals import Interval
+from companion.stats.options import check_between, check_level, check_one_of
 
 Folds = Float[np.ndarray, " folds"]
 

@@ -11,6 +11,8 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import linprog
 
 from companion.stats.arrays import as_array
+from companion.stats.checks import check_unit
+from companion.stats.options import as_names
 
 #: Columns whose standardised form is this close to dependent count as dependent: float64 holds 16 digits of them.
 DEPENDENT = 1e-12
@@ -37,6 +39,7 @@ class Design:
     @classmethod
     def of(cls, x: ArrayLike, names: Sequence[str]) -> "Design":
         """Standardises the columns and decomposes them; refuses what leaves coefficients undetermined."""
+        names = as_names(names)
         columns = _as_columns(x, names)
         n, k = columns.shape
         if n <= k + 1:
@@ -89,7 +92,7 @@ class Design:
 
 
 def _as_columns(x: ArrayLike, names: Sequence[str]) -> Float[np.ndarray, "examples columns"]:
-    if isinstance(names, str) or len({"intercept", *names}) != len(names) + 1 or not len(names):
+    if len({"intercept", *names}) != len(names) + 1 or not names:
         raise ValueError(f"expected names to hold one name a column, all different, none 'intercept', got {names!r}")
     array = as_array("x", x.astype(float) if isinstance(x, pd.DataFrame) and _all_numbers(x) else x)
     columns = array[:, None] if array.ndim == 1 else array
@@ -98,6 +101,8 @@ def _as_columns(x: ArrayLike, names: Sequence[str]) -> Float[np.ndarray, "exampl
             f"expected x as [examples, {len(names)}], a column for each of the names, got shape {array.shape}; "
             "leave out a column of ones: the intercept is added"
         )
+    for name, column in zip(names, columns.T, strict=True):
+        check_unit(f"column {name!r} of x", column)
     return columns
 
 

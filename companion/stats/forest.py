@@ -1,11 +1,14 @@
 """Several estimates in one picture."""
 
+import math
 from collections.abc import Sequence
+from reprlib import repr as brief
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from companion.stats.intervals import interval_of
+from companion.stats.options import as_names, check_between
 from companion.stats.result import Result
 
 
@@ -34,8 +37,13 @@ def forest(
     >>> axes.get_xlabel()
     'accuracy (95% confidence interval)'
     """
-    if not results or len(results) != len(labels):
-        raise ValueError(f"expected a label for each result, one at least, got {len(results)} and {len(labels)}")
+    if not isinstance(results, Sequence):
+        raise ValueError(f"expected results in a list, got {brief(results)}; put a single one into a list")
+    names = as_names(labels)
+    if reference is not None:
+        check_between("reference", reference, -math.inf, math.inf)
+    if not results or len(results) != len(names):
+        raise ValueError(f"expected a label for each result, one at least, got {len(results)} and {len(names)}")
     intervals = [interval_of(result) for result in results]
     levels = sorted({interval.level for interval in intervals})
     if len(levels) > 1:
@@ -45,6 +53,6 @@ def forest(
         interval.plot(axes, at=row)
     if reference is not None:
         axes.axvline(reference, color="grey", linestyle="--", linewidth=1)
-    axes.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.set_xlabel(f"{quantity} ({100 * levels[0]:g}% confidence interval)")
     return axes

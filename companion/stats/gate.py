@@ -2,13 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from reprlib import repr as brief
 
 from matplotlib.axes import Axes
 from scipy.special import ndtri
 
-from companion.stats.checks import check_between
 from companion.stats.intervals import Interval, interval_of
+from companion.stats.options import CLOSEST, check_between, check_whole, is_number
 from companion.stats.result import Result
+
+#: No error falls further by labelling: that would take a million million times the labels.
+LARGEST_RATIO = 1e6
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def release_gate(
     """
     interval = interval_of(difference)
     _check(n, margin, risk, look, looks, label_cost, budget, power)
-    z = float(ndtri(1 - risk / looks))
+    z = -float(ndtri(risk / looks))
     moved = z / float(ndtri((1 + interval.level) / 2))
     low = interval.estimate - moved * (interval.estimate - interval.low)
     high = interval.estimate + moved * (interval.high - interval.estimate)
@@ -127,8 +131,7 @@ def release_gate(
         reason = f"the estimate itself lies beyond the margin {margin:g}, so that more labels would hardly help"
     else:
         ratio = (1 + float(ndtri(power)) / z) * (interval.estimate - low) / (interval.estimate + margin)
-        labels_more = math.ceil(n * (ratio**2 - 1))
-        decision, labels_more, reason = _label(labels_more, label_cost, budget, power)
+        decision, labels_more, reason = _label(n, ratio, label_cost, budget, power)
     return Gate(decision, labels_more, f"{reason}; the difference is {used.in_words()}", used, margin)
 
 
@@ -136,7 +139,11 @@ def _not_worse(low: float, margin: float) -> str:
     return "better" if low > 0 else f"not worse by more than the margin {margin:g}"
 
 
-def _label(labels_more: int, label_cost: float, budget: float, power: float) -> tuple[str, int, str]:
+def _label(n: int, ratio: float, label_cost: float, budget: float, power: float) -> tuple[str, int, str]:
+    """Decides between labelling more, so that the error falls by ``ratio``, and holding."""
+    if not ratio <= LARGEST_RATIO:
+        return "hold", 0, "too few labels to tell, and the estimate lies too near to the margin for more to show it"
+    labels_more = math.ceil(n * (ratio**2 - 1))
     cost = f"{labels_more:,} more labels would cost {labels_more * label_cost:,.6g}"
     if labels_more * label_cost > budget:
         return "hold", 0, f"too few labels to tell, and {cost}, more than the budget of {budget:,.6g}"
@@ -151,16 +158,21 @@ def _check(
     n: int, margin: float, risk: float, look: int, looks: int, label_cost: float, budget: float, power: float
 ) -> None:
     check_between("risk", risk, 0, 0.5)
-    check_between("power", power, 0.5, 1)
+    check_between("power", power, 0.5, 1 - CLOSEST)
     check_between("label_cost", label_cost, 0, math.inf)
-    if n < 2:
-        raise ValueError(f"expected n, the examples of the difference, to be at least 2, got {n}")
-    if not 0 <= margin < math.inf:
-        raise ValueError(f"expected a margin of 0 or more, got {margin}; it is the loss that does not count: 0.01, say")
-    if not 1 <= look <= looks:
+    check_whole("n", n, at_least=2, advice="it is the number of examples of the difference")
+    check_whole("look", look, at_least=1, advice="the first one is 1")
+    check_whole("looks", looks, at_least=1, advice="it is how many looks there are at most")
+    if not is_number(margin) or not 0 <= margin < math.inf:
+        raise ValueError(
+            f"expected a margin of 0 or more, got {brief(margin)}; it is the loss that does not count: 0.01, say"
+        )
+    if risk / looks < CLOSEST:
+        raise ValueError(f"expected risk of at least {CLOSEST} for each look, got {risk} for {brief(looks)}; raise it")
+    if look > looks:
         raise ValueError(
             f"expected look from 1 to looks, got {look} of {looks}; a look that was not planned has used up the risk: "
             "collect new examples and start again"
         )
-    if not budget >= 0:
-        raise ValueError(f"expected a budget of 0 or more, got {budget}")
+    if not is_number(budget) or budget < 0:
+        raise ValueError(f"expected a budget of 0 or more, got {brief(budget)}; infinity, the default, sets no limit")

@@ -4,13 +4,14 @@ import bisect
 import dataclasses
 import math
 from dataclasses import dataclass
+from reprlib import repr as brief
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from scipy.stats import hypergeom
 from statsmodels.stats.proportion import proportion_confint
 
-from companion.stats.checks import check_counts, check_level, check_one_of, check_population
+from companion.stats.options import check_between, check_counts, check_level, check_one_of, check_population, is_number
 from companion.stats.result import Result
 
 
@@ -35,6 +36,14 @@ class Interval(Result):
     level: float
     method: str
 
+    def __post_init__(self) -> None:
+        check_level(self.level)
+        if not all(map(is_number, (self.estimate, self.low, self.high))) or self.low > self.high:
+            raise ValueError(
+                f"expected estimate, low and high as numbers, and low up to high, got {brief(self.estimate)}, "
+                f"{brief(self.low)} and {brief(self.high)}; check what made them"
+            )
+
     def __str__(self) -> str:
         return f"The estimate is {self.in_words()}."
 
@@ -50,6 +59,7 @@ class Interval(Result):
 
         :func:`companion.stats.forest` draws several with their names.
         """
+        check_between("at", at, -math.inf, math.inf)
         if axes is None:
             axes = plt.subplots(figsize=(6, 1.5))[1]
             axes.set(yticks=[], xlabel=f"estimate and {100 * self.level:g}% confidence interval")
@@ -66,6 +76,8 @@ def interval_of(result: Result) -> Interval:
     """
     if isinstance(result, Interval):
         return result
+    if not isinstance(result, Result):
+        raise ValueError(f"expected a result with one interval, got {brief(result)}; pass what mean_ci gives, say")
     fields = dataclasses.fields(result)  # type: ignore[arg-type]
     found = [value for field in fields if isinstance(value := getattr(result, field.name), Interval)]
     if len(found) != 1:

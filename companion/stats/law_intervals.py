@@ -53,5 +53,13 @@ def _interval(
     law: LogLaw, reduce: Callable[[Theta], Reduced], expand: Callable[[float, Theta], Theta], level: float
 ) -> Interval:
     """The profile of a logarithm, as an interval of the number."""
-    at, low, high = np.exp(law.profile(reduce, expand, level=level)).tolist()
-    return Interval(at, low, high, level, METHOD)
+    with np.errstate(over="ignore"):  # what is not finite is refused, or said, below
+        at, low, high = np.exp(law.profile(reduce, expand, level=level)).tolist()
+    if not np.isfinite(at):
+        raise ValueError("expected sizes in a unit in which the law has a finite coefficient, got infinity; change it")
+    return Interval(at, low, high, level, method_of(high))
+
+
+def method_of(high: float) -> str:
+    """The method in words, which say so where the data set no upper bound."""
+    return METHOD if np.isfinite(high) else f"{METHOD}, no upper bound"

@@ -7,14 +7,17 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from companion.stats.checks import check_level
 from companion.stats.intervals import Interval
-from companion.stats.law_intervals import METHOD, loss_interval
+from companion.stats.law_intervals import loss_interval, method_of
 from companion.stats.loglaw import LogLaw, Reduced, Theta
+from companion.stats.options import check_level, check_positive
 from companion.stats.result import Result
 
 #: How many times beyond the largest run (or below the smallest) a prediction is called an extrapolation.
 EXTRAPOLATION = 10.0
+
+#: Sizes and losses further apart than any runs are would leave the range of a float.
+LARGEST_FACTOR = 1e30
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,20 @@ class ScalingLaw(Result):
     def _predict(self, level: float, **sizes: float) -> LossPrediction:
         check_level(level)
         for name, size in sizes.items():
-            if not 0 < size < np.inf:
-                raise ValueError(f"expected {name} to be a positive number, got {size}")
-        return LossPrediction(loss_interval(self.law, self._logs(sizes), level), self._beyond(sizes))
+            check_positive(name, size)
+        logs = np.log(list(sizes.values())) - self.centre
+        beyond = self._beyond(logs)
+        return LossPrediction(loss_interval(self.law, logs, level), beyond)
 
-    def _logs(self, sizes: dict[str, float]) -> Float[np.ndarray, " columns"]:
-        return np.log(list(sizes.values())) - self.centre
-
-    def _beyond(self, sizes: dict[str, float]) -> float:
-        logs = self._logs(sizes)
-        return float(np.exp(max(0, *(logs - self.law.logs.max(1)), *(self.law.logs.min(1) - logs))))
+    def _beyond(self, logs: Float[np.ndarray, " columns"]) -> float:
+        """How many times the sizes, as centred logarithms, are beyond the data, at most over the columns."""
+        distance = float(max(0, *(logs - self.law.logs.max(1)), *(self.law.logs.min(1) - logs)))
+        if distance > np.log(LARGEST_FACTOR):
+            raise ValueError(
+                f"expected sizes within a factor of {LARGEST_FACTOR:g} of the data, got one a factor of 10 to the "
+                f"{distance / np.log(10):.0f} beyond; no law reaches so far"
+            )
+        return float(np.exp(distance))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -167,9 +174,9 @@ class Chinchilla(ScalingLaw):
             level: intended coverage.
         """
         check_level(level)
-        if not 0 < flops < np.inf:
-            raise ValueError(f"expected flops to be a positive number, got {flops}")
-        budget = np.log(flops / 6) - self.centre.sum()  # centred, as the columns are
+        check_positive("flops", flops)
+        budget = np.log(flops) - np.log(6) - self.centre.sum()  # centred, as the columns are
+        self._beyond(np.full(2, budget / 2))
 
         def reduce(theta: Theta) -> Reduced:
             e, a, log_alpha, b, log_beta = theta
@@ -186,19 +193,22 @@ class Chinchilla(ScalingLaw):
 
         log_n, low, high = self.law.profile(reduce, expand, level=level)
         logs = np.array([log_n, budget - log_n])
+        beyond = self._beyond(logs)
         n, d = np.exp(logs + self.centre)
-        n_low, n_high = np.exp(np.array([low, high]) + self.centre[0])
+        n_low, n_high = np.exp(np.array([low, high]) + self.centre[0]).tolist()
+        d_low, d_high = np.exp(budget - np.array([high, low]) + self.centre[1]).tolist()
         return ComputeOptimal(
             flops,
-            Interval(float(n), float(n_low), float(n_high), level, METHOD),
-            Interval(float(d), float(flops / 6 / n_high), float(flops / 6 / n_low), level, METHOD),
+            Interval(float(n), n_low, n_high, level, method_of(n_high)),
+            Interval(float(d), d_low, d_high, level, method_of(d_high)),
             loss_interval(self.law, logs, level),
-            self._beyond({"parameters": n, "tokens": d}),
+            beyond,
         )
 
 
 def _words(interval: Interval) -> str:
-    return f"{interval.estimate:.4g} ({100 * interval.level:g}% interval {interval.low:.4g} to {interval.high:.4g})"
+    high = f"to {interval.high:.4g}" if np.isfinite(interval.high) else "upwards, with no upper bound"
+    return f"{interval.estimate:.4g} ({100 * interval.level:g}% interval {interval.low:.4g} {high})"
 
 
 def _warning(beyond: float) -> str:

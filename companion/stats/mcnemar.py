@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import binom
 
-from companion.stats.checks import check_level
+from companion.stats.checks import as_ndarray
+from companion.stats.options import check_level
 from companion.stats.result import Result
 
 Numbers = Float[np.ndarray, " comparisons"]
@@ -118,7 +119,7 @@ def _only(a: UInt8[np.ndarray, "comparisons bytes"], b: UInt8[np.ndarray, "compa
 
 
 def _as_right(name: str, values: ArrayLike) -> Bool[np.ndarray, "..."]:
-    array = np.asarray(values)
+    array = as_ndarray(name, values)
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"expected {name} as [examples] or [comparisons, examples], got shape {array.shape}")
     if array.dtype.kind not in "biuf":

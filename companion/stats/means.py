@@ -1,15 +1,17 @@
 """Means with their intervals: of independent values, of values in clusters, of a stratified sample."""
 
 from collections.abc import Mapping
+from reprlib import repr as brief
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
-from companion.stats.checks import as_groups, as_numbers, check_differs, check_level, check_population
+from companion.stats.checks import as_groups, as_numbers, check_differs
 from companion.stats.clustered import cluster_error
 from companion.stats.intervals import Interval
+from companion.stats.options import LARGEST_COUNT, check_level, check_population, is_number
 
 
 def mean_ci(
@@ -146,14 +148,21 @@ def _shares(
     """Each stratum's share and size; sizes are infinite where shares were given."""
     given = weights if population is None else population
     if given is None or (weights is not None and population is not None):
-        raise ValueError("expected either weights (shares) or population (sizes) of the strata; give exactly one")
-    if set(given) != set(names):
-        raise ValueError(f"expected a weight for each of the strata {names}, got them for {list(given)}")
-    sizes = np.array([given[name] for name in names], dtype=float)
-    if not (np.isfinite(sizes) & (sizes >= 0)).all() or (population is None and abs(sizes.sum() - 1) > 1e-6):
         raise ValueError(
-            f"expected shares that sum to one, got {dict(given)}; divide by their sum, or pass sizes as population"
+            "expected either weights (shares) or population (sizes) of the strata, got "
+            f"{'neither' if given is None else 'both'}; give exactly one"
         )
+    if not isinstance(given, Mapping) or set(given) != set(names):
+        raise ValueError(f"expected a weight for each of the strata {brief(names)}, got {brief(given)}; pass a dict")
+    if not all(is_number(given[name]) and 0 <= given[name] <= LARGEST_COUNT for name in names):
+        raise ValueError(f"expected shares or sizes of the strata as numbers from 0 on, got {brief(given)}")
+    sizes = np.array([given[name] for name in names], dtype=float)
+    if population is None and abs(sizes.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"expected shares that sum to one, got {brief(given)}; divide by their sum, or pass sizes as population"
+        )
+    if not sizes.any():
+        raise ValueError(f"expected a stratum with weight, got only 0 in {brief(given)}; pass their shares or sizes")
     return sizes / sizes.sum(), np.full(len(names), np.inf) if population is None else sizes
 
 

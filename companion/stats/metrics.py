@@ -9,18 +9,10 @@ from numpy.typing import ArrayLike
 from companion.stats.auc import auc_interval
 from companion.stats.bounds import bca_bounds, percentile_bounds
 from companion.stats.calibration import reliability
-from companion.stats.checks import (
-    as_labels,
-    as_numbers,
-    as_scores,
-    check_binary,
-    check_level,
-    check_n_resamples,
-    check_one_of,
-    check_two_classes,
-)
+from companion.stats.checks import as_labels, as_numbers, as_scores, check_binary, check_two_classes
 from companion.stats.counts import BINARY_METRICS, COUNT_METRICS, Table
 from companion.stats.intervals import Interval, wilson
+from companion.stats.options import check_level, check_n_resamples, check_one_of, generator_of
 from companion.stats.precision_recall import average_precision_interval
 from companion.stats.probability_metrics import PROBABILITY_METRICS, probability_interval
 from companion.stats.regression_metrics import REGRESSION_METRICS, regression_interval
@@ -156,7 +148,7 @@ def _share_interval(metric: str, truth: Labels, predicted: Labels, level: float)
 def _counts_interval(metric: str, table: Table, level: float, n_resamples: int, seed: int | None) -> Interval:
     value = table.metric(metric)
     estimate = value(table.counts).item()
-    resampled = table.resampled(value, n_resamples, np.random.default_rng(seed))
+    resampled = table.resampled(value, n_resamples, generator_of(seed))
     if table.n_classes == 2:
         low, high = percentile_bounds(resampled, level=level)
         return Interval(estimate, low, high, level, f"counts from Jeffreys' posterior, {n_resamples:,} resamples")

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
-from companion.stats.checks import as_numbers, check_between, check_one_of
+from companion.stats.checks import as_numbers
+from companion.stats.options import as_names, check_alpha, check_one_of
 from companion.stats.result import Result
 
 #: What each method bounds, in words.
@@ -87,14 +88,14 @@ def adjust(
     """
     (vector,) = as_numbers(p_values=p_values)
     check_one_of("method", method, _ERRORS)
-    check_between("alpha", alpha, 0, 1)
+    check_alpha(alpha)
     if (outside := (vector < 0) | (vector > 1)).any():
         index = outside.argmax()
         raise ValueError(f"expected p_values between 0 and 1, got {vector[index]:g} at index {index}; check that test")
-    if names is not None and len(names) != len(vector):
-        raise ValueError(f"expected a name for each of {len(vector):,} p_values, got {len(names):,} names")
+    labels = as_names(range(len(vector)) if names is None else names)
+    if len(labels) != len(vector):
+        raise ValueError(f"expected a name for each of {len(vector):,} p_values, got {len(labels):,} names")
     adjusted = _holm(vector) if method == "holm" else false_discovery_control(vector)
-    labels = tuple(map(str, range(len(vector)) if names is None else names))
     return Adjusted(labels, vector, adjusted, adjusted <= alpha, alpha, method)
 
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from sklearn.neighbors import LocalOutlierFactor
 
 from companion.stats.arrays import as_array
-from companion.stats.checks import as_numbers, check_between
+from companion.stats.checks import as_numbers
+from companion.stats.options import check_between, check_whole
 from companion.stats.result import Result
 
 #: Makes the median absolute deviation of normal values estimate their standard deviation: 1 / 0.6745.
@@ -171,7 +172,8 @@ def local_outlier_factor(x: ArrayLike, *, neighbours: int = 20, false_alarm_rate
 
     Raises:
         ValueError: for NaN, columns more than half of whose values are equal (named by number), more neighbours than
-            other examples, as many equal rows as neighbours, whose density would be infinite.
+            other examples, as many equal rows as neighbours, whose density would be infinite, and rows so close that
+            scikit-learn's density is wrong.
 
     Source:
         Breunig, Kriegel, Ng and Sander 2000, "LOF: Identifying density-based local outliers", *SIGMOD*.
@@ -209,7 +211,8 @@ def _robust_scores(name: str, values: Scores) -> Scores:
 
 
 def _check_neighbours(rows: Float[np.ndarray, "examples columns"], neighbours: int) -> None:
-    if rows.ndim != 2 or not 1 <= neighbours < len(rows):
+    check_whole("neighbours", neighbours, at_least=1, advice="20 is usual")
+    if rows.ndim != 2 or neighbours >= len(rows):
         raise ValueError(
             f"expected x as [examples, columns] with more examples than the {neighbours} neighbours (1 at least), got "
             f"shape {rows.shape}; lower neighbours, or collect more"
@@ -223,4 +226,11 @@ def _check_neighbours(rows: Float[np.ndarray, "examples columns"], neighbours: i
 
 
 def _factors(rows: Float[np.ndarray, "examples columns"], neighbours: int) -> Scores:
-    return -LocalOutlierFactor(n_neighbors=neighbours).fit(rows).negative_outlier_factor_
+    scores = -LocalOutlierFactor(n_neighbors=neighbours, novelty=True).fit(rows).negative_outlier_factor_
+    if (largest := scores.max()) > 1e7:  # scikit-learn adds 1e-10 to distances
+        raise ValueError(
+            f"expected neighbours that differ beyond rounding, got a local outlier factor of {largest:.3g} at row "
+            f"{scores.argmax()}, whose neighbours nearly agree with theirs; round x and drop duplicates, or raise "
+            "neighbours"
+        )
+    return scores

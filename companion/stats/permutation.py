@@ -9,17 +9,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import t
 
 from companion.stats.arrays import as_array, check_lengths
-from companion.stats.bootstrap import blocks
-from companion.stats.checks import check_differs, check_level, check_n_resamples, check_unit
+from companion.stats.checks import as_given, check_differs, check_unit
 from companion.stats.compare import SizedComparison
 from companion.stats.intervals import Interval
-from companion.stats.subsets import (
-    all_subsets,
-    all_subsets_of_size,
-    random_subsets,
-    random_subsets_of_size,
-    subset_sums,
-)
+from companion.stats.options import check_callable, check_level, check_n_resamples, generator_of
+from companion.stats.subsets import all_subsets, all_subsets_of_size, random_sums, subset_sums
 from companion.stats.welch import welch
 
 Rows = Float[np.ndarray, "n columns"]
@@ -91,7 +85,7 @@ def permutation_test(
             f"expected rows of equally many columns, got {rows_a.shape[1]} in a and {rows_b.shape[1]} in b"
         )
     g = _checked(statistic, rows_a.shape[1])
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed)
     difference, effect = _interval(rows_a, rows_b, g, paired, level)
     if paired:
         exact, permuted = _paired(rows_a, rows_b, g, n_resamples, rng)
@@ -114,8 +108,8 @@ def _paired(
     n = len(a)
     steps, mean_a, mean_b = (b - a) / n, a.mean(0), b.mean(0)
     exact = n < 50 and 2**n <= n_resamples
-    codes = iter([all_subsets(n)]) if exact else (random_subsets(n, size, rng) for size in blocks(n_resamples, n))
-    return exact, (g(mean_a + moved) - g(mean_b - moved) for moved in (subset_sums(code, steps) for code in codes))
+    sums = iter([subset_sums(all_subsets(n), steps)]) if exact else random_sums(steps, n_resamples, rng)
+    return exact, (g(mean_a + moved) - g(mean_b - moved) for moved in sums)
 
 
 def _independent(
@@ -124,12 +118,12 @@ def _independent(
     n_a, n_b, pooled = len(a), len(b), np.concatenate([a, b])
     n, total = n_a + n_b, pooled.sum(0)
     exact = n < 50 and math.comb(n, n_a) <= n_resamples
-    codes = (
-        iter([all_subsets_of_size(n, n_a)])
+    sums = (
+        iter([subset_sums(all_subsets_of_size(n, n_a), pooled)])
         if exact
-        else (random_subsets_of_size(n, n_a, size, rng) for size in blocks(n_resamples, n))
+        else random_sums(pooled, n_resamples, rng, size=n_a)
     )
-    return exact, (g(sum_a / n_a) - g((total - sum_a) / n_b) for sum_a in (subset_sums(code, pooled) for code in codes))
+    return exact, (g(sum_a / n_a) - g((total - sum_a) / n_b) for sum_a in sums)
 
 
 def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tuple[Interval, float]:
@@ -173,9 +167,11 @@ def _checked(statistic: Callable[[np.ndarray], np.ndarray] | None, columns: int)
             )
         return lambda means: means[..., 0]
 
+    check_callable("statistic", statistic, "lambda means: means[..., 0]")
+
     def checked(means: Means) -> Float[np.ndarray, "*any"]:
         with np.errstate(all="ignore"):  # what is not finite is refused below
-            values = np.asarray(statistic(means), dtype=float)
+            values = as_given("statistic", statistic(means))
         if values.shape != means.shape[:-1]:
             raise ValueError(
                 f"expected statistic to turn means {means.shape} into numbers {means.shape[:-1]}, got {values.shape}; "

@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from reprlib import repr as brief
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from companion.stats.checks import check_between, check_level
 from companion.stats.intervals import Interval, proportion_ci
+from companion.stats.options import (
+    check_alpha,
+    check_between,
+    check_callable,
+    check_whole,
+    generator_of,
+    is_number,
+)
 from companion.stats.power_kinds import Design
 from companion.stats.result import Result
 
@@ -163,6 +171,7 @@ def detectable_difference(
     """
     design = Design(kind, alpha, assumed)
     check_between("power", power, alpha, 1)
+    check_whole("n", n, at_least=1, advice="it is the number of examples")
     low, high = design.limits
     sign = -1 if down and low < 0 else 1
     largest = min(-low if sign < 0 else high, 30 * assumed.get("sd", 1.0)) * (1 - 1e-9)
@@ -210,17 +219,20 @@ def power_by_simulation(
     >>> print(power_by_simulation(waiting_times, mannwhitneyu, n_simulations=400, seed=0))
     The estimate is 0.580, with a 95% confidence interval from 0.531 to 0.627 (Wilson score).
     """
-    check_level(alpha)
-    if n_simulations < 1:
-        raise ValueError(f"expected n_simulations of at least 1, got {n_simulations}; 2,000 is a good number")
-    rng = np.random.default_rng(seed)
+    check_alpha(alpha)
+    check_whole("n_simulations", n_simulations, at_least=1, advice="2,000 is a good number")
+    check_callable("simulate", simulate, "lambda rng: rng.normal(size=20)")
+    check_callable("test", test, "scipy.stats.ttest_ind")
+    rng = generator_of(seed)
     found = 0
     for _ in range(n_simulations):
         data = simulate(rng)
         result = test(*data) if isinstance(data, tuple) else test(data)
-        p_value = float(getattr(result, "p_value", getattr(result, "pvalue", result)))
-        if not 0 <= p_value <= 1:
-            raise ValueError(f"expected test to give a p value from 0 to 1, got {p_value}; look at what simulate draws")
+        p_value = getattr(result, "p_value", getattr(result, "pvalue", result))
+        if not is_number(p_value) or not 0 <= p_value <= 1:
+            raise ValueError(
+                f"expected test to give a p value from 0 to 1, got {brief(p_value)}; look at what simulate draws"
+            )
         found += p_value <= alpha
     return proportion_ci(found, n_simulations)
 

@@ -4,6 +4,7 @@ import bisect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from reprlib import repr as brief
 
 import numpy as np
 from scipy.integrate import fixed_quad
@@ -11,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom, nct, t
 from statsmodels.stats.proportion import power_proportions_2indep, proportion_confint
 
-from companion.stats.checks import check_between, check_one_of
+from companion.stats.options import check_alpha, check_between, check_one_of, is_number
 
 JUDGED_BY_BOTH = "examples judged by both models"
 IN_EACH_GROUP = "examples in each of two groups"
@@ -53,7 +54,7 @@ class Design:
 
     def __post_init__(self) -> None:
         check_one_of("kind", self.name, KINDS)
-        check_between("alpha", self.alpha, 0, 1)
+        check_alpha(self.alpha)
         needed, clustered = set(self.kind.ranges), {"cluster_size", "icc"}
         if set(self.assumed) not in (needed, needed | clustered):
             raise ValueError(
@@ -62,10 +63,11 @@ class Design:
             )
         for name, (low, high) in self.kind.ranges.items():
             check_between(name, self.assumed[name], low, high)
-        if not (self.assumed.get("cluster_size", 1) >= 1 and 0 <= self.assumed.get("icc", 0) <= 1):
+        size, icc = self.assumed.get("cluster_size", 1), self.assumed.get("icc", 0)
+        if not (is_number(size) and is_number(icc) and size >= 1 and 0 <= icc <= 1):
             raise ValueError(
-                f"expected cluster_size of at least 1 and icc from 0 to 1, got {self.assumed['cluster_size']} and "
-                f"{self.assumed['icc']}; icc is the share of variance that lies between clusters"
+                f"expected cluster_size of at least 1 and icc from 0 to 1, got {brief(size)} and {brief(icc)}; icc is "
+                "the share of variance that lies between clusters"
             )
 
     @property
@@ -187,6 +189,11 @@ def _up_to_one(name: str) -> Callable[[Mapping[str, float]], tuple[float, float]
     return lambda assumed: (-assumed[name], 1 - assumed[name])
 
 
+def _in_deviations(assumed: Mapping[str, float]) -> tuple[float, float]:
+    """Beyond, two examples are enough, and SciPy's noncentral t gives NaN."""
+    return -1_000 * assumed["sd"], 1_000 * assumed["sd"]
+
+
 _SHARE, _AUC = {"share": (0, 1)}, {"auc": (0, 1), "positive_share": (0, 1)}
 
 KINDS = {
@@ -199,10 +206,8 @@ KINDS = {
         lambda assumed: (-assumed["disagreement"], assumed["disagreement"]),
     ),
     "proportions": Kind(_proportions, "the z test of two shares", IN_EACH_GROUP, _SHARE, _up_to_one("share")),
-    "paired_means": Kind(
-        _paired_means, "the paired t test", JUDGED_BY_BOTH, {"sd": (0, math.inf)}, lambda assumed: (-math.inf, math.inf)
-    ),
-    "means": Kind(_means, "the t test", IN_EACH_GROUP, {"sd": (0, math.inf)}, lambda assumed: (-math.inf, math.inf)),
+    "paired_means": Kind(_paired_means, "the paired t test", JUDGED_BY_BOTH, {"sd": (0, math.inf)}, _in_deviations),
+    "means": Kind(_means, "the t test", IN_EACH_GROUP, {"sd": (0, math.inf)}, _in_deviations),
     "paired_auc": Kind(
         _paired_auc, "DeLong's paired test", JUDGED_BY_BOTH, _AUC | {"correlation": (-1, 1)}, _up_to_one("auc")
     ),

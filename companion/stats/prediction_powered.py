@@ -7,8 +7,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from companion.stats.checks import as_numbers, check_differs, check_level
+from companion.stats.checks import as_numbers, check_differs
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level
 from companion.stats.result import Result
 
 Vector = Float[np.ndarray, " examples"]

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from companion.stats.checks import as_numbers, check_between, check_level
+from companion.stats.checks import as_numbers
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level, check_share
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def quantile_ci(values: ArrayLike, q: float = 0.5, *, level: float = 0.95) -> Qu
     The estimate is 0.34, with a 95% confidence interval from 0.28 to 1.20 (order statistics 1 and 8, coverage 99.2%).
     """
     (vector,) = as_numbers(values=values)
-    check_between("q", q, 0, 1)
+    check_share("q", q, "0.5 is the median")
     check_level(level)
     n, tail = len(vector), (1 - level) / 2
     first, last = _last_at_most(tail, n, q), n + 1 - _last_at_most(tail, n, 1 - q)

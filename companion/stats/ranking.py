@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from scipy.stats import f, friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from companion.stats.arrays import as_array
-from companion.stats.checks import check_between
 from companion.stats.compare import p_in_words
 from companion.stats.multiplicity import adjust
+from companion.stats.options import as_names, check_alpha
 from companion.stats.rank_diagram import draw_ranks
 from companion.stats.result import Result
 
@@ -129,8 +129,9 @@ def compare_many(
     The mean ranks over 5 sets are ours 1.20, large 2.00, small 2.80; p = 0.017 (Friedman, Iman-Davenport),
     Kendall's W is 0.64; ranks differ from 1.48 on (Nemenyi, 0.05).
     """
-    array = _as_scores(scores, names)
-    check_between("alpha", alpha, 0, 1)
+    listed = as_names(names)
+    array = _as_scores(scores, listed)
+    check_alpha(alpha)
     oriented = array if higher_is_better else -array
     n_sets, n_models = array.shape
     ranks = rankdata(-oriented, axis=1)
@@ -141,7 +142,7 @@ def compare_many(
     f_statistic = float("inf") if agreement > 1 - 1e-12 else (n_sets - 1) * agreement / (1 - agreement)
     p_value = f.sf(f_statistic, n_models - 1, (n_models - 1) * (n_sets - 1))
     order = ranks.mean(0).argsort(kind="stable")
-    mean_ranks, labels = ranks.mean(0)[order], tuple(str(names[model]) for model in order)
+    mean_ranks, labels = ranks.mean(0)[order], tuple(listed[model] for model in order)
     return Ranking(
         names=labels,
         mean_ranks=tuple(mean_ranks.tolist()),
@@ -203,6 +204,6 @@ def _as_scores(scores: ArrayLike, names: Sequence[str]) -> Scores:
         raise ValueError(f"expected scores as [sets, models] with at least 2 of each, got shape {array.shape}")
     if len(names) != array.shape[1]:
         raise ValueError(f"expected a name for each of {array.shape[1]} models, got {len(names)}: {list(names)}")
-    if len(set(map(str, names))) < len(names):
+    if len(set(names)) < len(names):
         raise ValueError(f"expected names that are all different, got {list(names)}; number the ones that recur")
     return array

@@ -8,6 +8,8 @@ import pandas as pd
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from companion.stats.checks import as_ndarray
+
 #: A row holds an item's number of ratings, the sum of their squared scores, its disagreement, and the sums of scores.
 Items = Float[np.ndarray, "items 3_and_scores"]
 
@@ -17,12 +19,8 @@ MOST_CATEGORIES = 1_000
 
 def coded(ratings: ArrayLike) -> tuple[Int[np.ndarray, "items raters"], Shaped[np.ndarray, " categories"]]:
     """The number of each rating's category, -1 where it is missing, and the categories: text or float64."""
-    try:  # as objects, since NumPy would turn a NaN among text into text
-        array = np.asarray(ratings, dtype=None if isinstance(ratings, np.ndarray) else object)
-    except ValueError as error:
-        raise ValueError(
-            "expected ratings in rows of one length, got others; write None where one is missing"
-        ) from error
+    # as objects, since NumPy would turn a NaN among text into text
+    array = as_ndarray("ratings", ratings, dtype=None if isinstance(ratings, np.ndarray) else object)
     if array.ndim != 2 or array.shape[1] < 2 or not len(array):
         raise ValueError(
             f"expected ratings as [items, raters], rows of one length with at least 2 raters, got shape "

@@ -13,8 +13,9 @@ from scipy.special import ndtri, softmax
 from sklearn.isotonic import IsotonicRegression
 
 from companion.stats.arrays import as_array, as_classes, as_probabilities
-from companion.stats.checks import check_level, check_two_classes
+from companion.stats.checks import check_two_classes
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level
 from companion.stats.result import Result
 
 Logits = Float[np.ndarray, "examples classes"]
@@ -72,7 +73,7 @@ def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 
 
     Raises:
         ValueError: for NaN, other lengths, labels that are no class, less than 2 examples, and where no temperature is
-            best: every example right by its largest logit, or logits that say nothing of the labels.
+            best: every example right by its largest logit, or logits that say nothing of the labels, or too little.
 
     Source:
         Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks", *ICML*.
@@ -95,6 +96,11 @@ def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 
     slopes = (probabilities * gaps).sum(1)
     variances = (probabilities * gaps**2).sum(1) - slopes**2
     error = np.sqrt((slopes**2).sum()) / (np.exp(log_inverse) * variances.sum())
+    if error > LOG_RANGE:
+        raise ValueError(
+            f"expected logits that tell the temperature, got a standard error of {error:.3g} in its logarithm; add "
+            "examples near the border between classes"
+        )
     bounds = -log_inverse + ndtri((1 + level) / 2) * error * np.array([0, -1, 1])
     estimate, low, high = np.exp(bounds).tolist()
     return Temperature(Interval(estimate, low, high, level, "sandwich variance, log scale"), len(classes))

@@ -1,7 +1,7 @@
 r"""Linear regression whose intervals hold where the noise is not the same everywhere.
 
-The parameters are found by statsmodels, in an orthonormal basis of the columns: this keeps 9 digits of NIST's Longley,
-Norris and Wampler1, and 7 of Filip, whose columns are dependent up to the ninth digit.
+The parameters are found by statsmodels, in an orthonormal basis of the columns: this keeps 11 digits of NIST's Longley
+and Norris, 8 of Wampler1, and 7 of Filip, whose columns are dependent up to the ninth digit.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ import statsmodels.api as sm
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_groups, as_numbers, check_differs, check_level, check_one_of
+from companion.stats.checks import as_groups, as_numbers, check_differs, check_unit
 from companion.stats.coefficients import LinearFit
 from companion.stats.design import Design
+from companion.stats.options import check_level, check_one_of
 from companion.stats.sandwich import check_leverage, leave_cluster_out
 
 ERRORS = ("hc3", "classical", "cluster")
@@ -55,6 +56,8 @@ def linear_regression(
     200  0.941, 0.949, 0.952  0.946, 0.938, 0.841
     ===  ===================  ===================
 
+    With fewer rows HC3 is on the safe side: 0.99 with 4, the fewest for two columns, 0.98 with 6, 0.96 with 8.
+
     For a column that is the same within clusters of five rows, with noise that they share: 0.954, 0.953 and 0.956 with
     10, 20 and 50 clusters, where statsmodels' ``cov_type="cluster"`` has 0.885, 0.920 and 0.940; with clusters of 1 to
     19 rows, 0.941 and 0.944 for 10 and 30 of them.
@@ -72,8 +75,8 @@ def linear_regression(
 
     Raises:
         ValueError: for NaN (named by its row; none is dropped silently), text, other lengths, columns that are constant
-            or follow from others (named), as many coefficients as rows, a constant response, a row that alone
-            determines a coefficient (for ``"hc3"``), missing or too few clusters.
+            or follow from others (named), a unit beyond 1e±60, as many coefficients as rows, a constant response, a row
+            that alone determines a coefficient (for ``"hc3"``), missing or too few clusters.
 
     Source:
         MacKinnon and White 1985, *Journal of Econometrics* 29; Long and Ervin 2000, *The American Statistician* 54,
@@ -110,6 +113,7 @@ def regression_inputs(
     check_level(level)
     check_one_of("errors", errors, ERRORS)
     (response,) = as_numbers(y=y)
+    check_unit("y", response)
     design = Design.of(x, names)
     if len(design.basis) != len(response):
         raise ValueError(f"expected a row of x for each y, got {len(design.basis):,} for {len(response):,}; align them")

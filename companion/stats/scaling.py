@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_numbers, check_differs, check_level
+from companion.stats.checks import as_numbers, check_differs, check_unit
 from companion.stats.intervals import Interval
 from companion.stats.law_intervals import coefficient_interval, parameter_interval
-from companion.stats.laws import Chinchilla, PowerLaw
+from companion.stats.laws import LARGEST_FACTOR, Chinchilla, PowerLaw
 from companion.stats.loglaw import LogLaw
+from companion.stats.options import check_level
 
 
 def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw:
@@ -44,7 +45,8 @@ def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw
 
     Raises:
         ValueError: for fewer than 5 runs, NaN (named by its index), sizes or losses that are not positive, sizes that
-            are all equal or only two, losses that do not fall with the size.
+            are all equal or only two, sizes or losses more than a factor of 1e30 apart, losses that do not fall with
+            the size.
 
     Source:
         The form: Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; the fit: Hoffmann et al.
@@ -105,7 +107,8 @@ def chinchilla(parameters: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, lev
 
     Raises:
         ValueError: for fewer than 7 runs, NaN (named by its index), sizes or losses that are not positive, sizes of
-            fewer than three values, parameters and tokens in a fixed relation, losses that do not fall with the sizes.
+            fewer than three values, sizes or losses more than a factor of 1e30 apart, parameters and tokens in a fixed
+            relation, losses that do not fall with the sizes.
 
     Source:
         Hoffmann et al. 2022, "Training compute-optimal large language models", section 3.3 and appendix D.3; Besiroglu,
@@ -140,6 +143,13 @@ def _fit(loss: ArrayLike, level: float, **sizes: ArrayLike) -> tuple[LogLaw, Flo
     for name, column in (*zip(sizes, columns, strict=True), ("loss", losses)):
         if (bad := column <= 0).any():
             raise ValueError(f"expected {name} to be positive, got {column[bad.argmax()]:.4g} at index {bad.argmax()}")
+    for name, column in (*zip(sizes, columns, strict=True), ("loss", losses)):
+        if np.ptp(np.log(column)) > np.log(LARGEST_FACTOR):
+            raise ValueError(
+                f"expected {name} within a factor of {LARGEST_FACTOR:g}, got {column.min():.3g} to {column.max():.3g}; "
+                "drop what cannot be"
+            )
+    check_unit("loss", losses)
     for name, column in zip(sizes, columns, strict=True):
         if (distinct := len(np.unique(column))) < 3:
             raise ValueError(f"expected {name} of at least 3 values, got {distinct}: a curve has no shape; vary it")

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_numbers, check_between, check_level
+from companion.stats.checks import as_ndarray, as_numbers
 from companion.stats.compare import SizedComparison
 from companion.stats.intervals import Interval
+from companion.stats.options import check_between, check_level, check_whole
 
 
 @dataclass
@@ -101,9 +102,8 @@ class ABTest:
 
     def __post_init__(self) -> None:
         check_level(self.level)
-        check_between("expected_difference", self.expected_difference, 0, math.inf)
-        if self.burn_in < 2:
-            raise ValueError(f"expected burn_in of at least 2, got {self.burn_in}; a variance needs two observations")
+        check_between("expected_difference", self.expected_difference, 1e-100, 1e100)  # it is squared
+        check_whole("burn_in", self.burn_in, at_least=2, advice="a variance needs two observations")
 
     def update(self, a: ArrayLike = (), b: ArrayLike = ()) -> None:
         """Takes what has come since the last look, and looks.
@@ -144,7 +144,7 @@ class ABTest:
         return SizedComparison(interval, self.p_value, test, effect, "standardised difference")
 
     def _arrived(self, name: str, values: ArrayLike) -> np.ndarray:
-        if not np.size(values):
+        if not as_ndarray(name, values).size:
             return np.empty(0)
         (arrived,) = as_numbers(**{name: values})  # type: ignore[arg-type]
         if (beyond := np.abs(arrived) > 1e12 * self.expected_difference).any():

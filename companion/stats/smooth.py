@@ -21,6 +21,7 @@ from scipy.stats import t
 from companion.stats.bootstrap import blocks
 from companion.stats.bounds import studentised_bounds
 from companion.stats.intervals import Interval
+from companion.stats.options import generator_of
 
 Weights = Float[np.ndarray, "resamples examples"]
 Values = Float[np.ndarray, " resamples"]
@@ -84,7 +85,7 @@ def smooth_interval(
         seed: of the resampling; ``None`` takes a fresh one.
 
     Raises:
-        ValueError: where too few examples differ.
+        ValueError: where too few examples differ, or one alone decides, so that there is no finite upper bound.
     """
     (estimate,), (raw_error,) = _value_and_error(metric, np.ones((1, n)))
     centre, error = scale.to(estimate), scale.slope(estimate) * raw_error
@@ -92,13 +93,20 @@ def smooth_interval(
         half_width = t.ppf((1 + level) / 2, n - 1) * error
         low, high = scale.back(centre + half_width * np.array([-1, 1]))
         return Interval(float(estimate), float(low), float(high), level, f"delta method, {scale.name}")
-    rng = np.random.default_rng(seed)
+    rng = generator_of(seed)
     drawn = [_value_and_error(metric, draw_weights(size, n, rng)) for size in blocks(n_resamples, 2 * n)]
     values, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
     spread = errors > 1e-9 * raw_error  # without it the scale may have no value, such as log 0
     resampled, slopes = np.full(n_resamples, centre), np.zeros(n_resamples)
     resampled[spread], slopes[spread] = scale.to(values[spread]), scale.slope(values[spread])
-    low, high = scale.back(np.array(studentised_bounds(float(centre), error, resampled, slopes * errors, level=level)))
+    bounds = studentised_bounds(float(centre), error, resampled, slopes * errors, level=level)
+    with np.errstate(over="ignore"):  # on the logit scale the limit is right
+        low, high = scale.back(np.array(bounds))
+    if not np.isfinite(high):
+        raise ValueError(
+            f"expected examples none of which decides alone, got an upper bound beyond any number for {estimate:.4g}; "
+            "collect more, or look at the largest errors"
+        )
     method = f"studentised bootstrap, {scale.name}, {n_resamples:,} resamples"
     return Interval(float(estimate), float(low), float(high), level, method)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from companion.stats.checks import as_numbers, check_differs, check_level, check_unit
+from companion.stats.checks import as_numbers, check_differs, check_unit
 from companion.stats.compare import SizedComparison
 from companion.stats.intervals import Interval
+from companion.stats.options import check_level
 from companion.stats.welch import welch
 
 
@@ -47,7 +48,8 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
 
     Coverage at 95% with :math:`\rho = 0.8`, normal and exponential noise (2,000 trials each): 0.931 and 0.934 with 5
     units in each group, 0.941 and 0.947 with 10, 0.938 and 0.944 with 20, 0.948 and 0.952 with 100; the interval is
-    then 0.6 times as wide as without the covariate.
+    then 0.6 times as wide as without the covariate. With 3 units, the least that is taken, 0.89 and 0.90: the variance
+    of the adjusted outcomes forgets that :math:`\theta` was fitted, which 10 units hardly notice.
 
     The covariate must not be able to respond to the treatment: the same metric in the weeks before is the best one.
     The effect size is the difference over the standard deviation of :math:`y` within the groups, not of

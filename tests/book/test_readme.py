@@ -42,7 +42,8 @@ def problem(command: str) -> str:
         case ["python", "-m", "companion", *rest]:
             return fails(sys.executable, "-m", "companion", *arguments(rest), "--help")
         case ["python", "-m", module] if module.startswith("benchmarks."):
-            return missing([f"{module.replace('.', '/')}.py"])  # the extra that it needs may not be installed
+            path = module.replace(".", "/")  # the extra that it needs may not be installed
+            return missing([f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"])
         case ["python", "-m", "venv", ".venv"] | ["source", ".venv/bin/activate"]:
             return ""
         case ["make", *rest]:

@@ -56,21 +56,9 @@ def test_the_block_size_changes_nothing(monkeypatch):
     assert auc_bootstrap_ci(truth, score, clusters=patient, n_resamples=101, seed=5) == whole
 
 
-def coverage(n_patients, n_samples, interval):
-    found = [interval(*scans(n_patients, seed=k)) for k in range(n_samples)]
-    return np.mean([each.low <= 0.8 <= each.high for each in found])
-
-
 def test_ignored_clusters_cover_too_seldom():
-    assert coverage(60, 300, lambda truth, score, patient: metric_ci(truth, score, metric="auc")) < 0.92
-
-
-@pytest.mark.parametrize(("n_patients", "n_samples"), [(100, 300), pytest.param(100, 2_000, marks=pytest.mark.slow)])
-def test_coverage_in_clusters_at_95_percent(n_patients, n_samples):
-    def interval(truth, score, patient):
-        return auc_bootstrap_ci(truth, score, clusters=patient, n_resamples=299, seed=0)
-
-    assert 0.93 <= coverage(n_patients, n_samples, interval) <= 0.97
+    found = [metric_ci(*scans(60, seed=k)[:2], metric="auc") for k in range(300)]
+    assert np.mean([each.low <= 0.8 <= each.high for each in found]) < 0.92
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
-"""Drift: against SciPy and definitions, level and power by simulation, memory, bad input."""
+"""Drift: against SciPy and definitions, shifts that are found, memory, bad input."""
 
 import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 
@@ -117,23 +115,11 @@ TESTS = {
 }
 
 
-def rejected(name, sizes, n_samples, seed, shift=0.0):
-    rng = np.random.default_rng(seed)
-    pairs = [(rng.standard_t(3, size=sizes[0]), shift + rng.standard_t(3, size=sizes[1])) for _ in range(n_samples)]
-    return np.mean([TESTS[name](a, b, k).p_value <= 0.05 for k, (a, b) in enumerate(pairs)])
-
-
 @pytest.mark.parametrize("name", TESTS)
-def test_the_level_without_drift_and_the_power_with_it(name):
-    assert 0.025 <= rejected(name, (53, 37), 300, 8) <= 0.08
-    assert rejected(name, (211, 197), 30, 9, shift=1.0) > 0.95
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TESTS)
-@pytest.mark.parametrize("sizes", [(20, 20), (53, 37), (211, 101)])
-def test_the_level_of_many_samples(name, sizes):
-    assert 0.025 <= rejected(name, sizes, 3_000, 10) <= 0.06
+def test_a_shift_is_found(name):
+    rng = np.random.default_rng(9)
+    pairs = [(rng.standard_t(3, size=211), 1 + rng.standard_t(3, size=197)) for _ in range(30)]
+    assert np.mean([TESTS[name](a, b, k).p_value <= 0.05 for k, (a, b) in enumerate(pairs)]) > 0.95
 
 
 def test_mmd_sees_a_dependence_that_no_single_feature_shows():
@@ -149,6 +135,11 @@ def test_drift_prints_one_sentence():
     assert text == ("The Kolmogorov-Smirnov distance of 17 current against 10 reference examples is 1; p < 0.0001.")
 
 
+@pytest.mark.parametrize("n", [5, 7, 60, 135])
+def test_the_least_distance_of_samples_of_one_size_has_a_p_of_1(n):
+    assert 0.9999 < ks_drift(np.arange(n), np.arange(n) + 0.5).p_value <= 1
+
+
 BAD = [
     (ks_drift, ([1.0, np.nan, 2.0], [1.0, 2.0]), {}, r"reference without missing values, got 1 .*index 1"),
     (ks_drift, ([1.0, 2.0], [1.0]), {}, r"current to hold at least 2 values, got 1"),
@@ -158,7 +149,9 @@ BAD = [
     (population_stability_index, ([1.0, 1.0], []), {}, r"current to hold at least one example"),
     (population_stability_index, (["a", None], ["b", "a"]), {}, r"reference without missing values, got 1 .*index 1"),
     (population_stability_index, ([1.0, 2.0], [1.0, np.inf]), {}, r"current to be finite, got inf at index 1"),
-    (population_stability_index, ([1.0, 2.0], [1.0, 3.0]), {"bins": 1}, r"at least 2 bins, got 1"),
+    (mmd_drift, ([1e-140, 2e-140, 3e-140], [2.5e-140, 1e30]), {}, r"within 1e\+60 median distances.*at index 4"),
+    (population_stability_index, ([1.0, 2.0], [1.0, 3.0]), {"bins": 2.5}, r"bins to be a whole number, got 2.5"),
+    (population_stability_index, ([1.0, 2.0], [1.0, 3.0]), {"bins": 1}, r"bins of at least 2, got 1"),
     (population_stability_index, ([1.0, 2.0], [1.0, 3.0]), {"n_resamples": 0}, r"n_resamples of at least 1"),
     (mmd_drift, (np.ones((5, 3)), np.ones((5, 2))), {}, r"as many features in both, got 3 in reference and 2 in"),
     (mmd_drift, (np.ones((5, 3)), np.ones((5, 3))), {}, r"most of which differ, got a median distance of 0"),
@@ -172,17 +165,3 @@ BAD = [
 def test_refuses(function, columns, options, message):
     with pytest.raises(ValueError, match=message):
         function(*columns, **options)
-
-
-VALUES = st.lists(st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-3, 3)), max_size=9)
-
-
-@settings(max_examples=50, deadline=None)
-@given(VALUES, VALUES, st.sampled_from(list(TESTS)))
-def test_any_numbers_give_a_result_or_a_value_error(a, b, name):
-    try:
-        result = TESTS[name](a, b, 0)
-    except ValueError:
-        return
-    assert 0 <= result.p_value <= 1
-    assert np.isfinite(result.statistic)

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import torch
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans
 
@@ -308,10 +307,30 @@ def test_correlations():
         (lambda: ratio_ci([1, 2], [3, 4], paired=False, clusters=[1, 2]), "paired=True only"),
         (lambda: ratio_ci([1, 2], [3, 4], paired=True, clusters=[1, 1]), "at least 2"),
         (lambda: quantile_ci([1, 2, 3], 50), "between 0 and 1"),
+        (lambda: quantile_ci([1, 2, 3], 5e-324), "q at least 1e-12 away from 0 and 1"),
+        (lambda: ratio_ci([1e140, 2e140], [1e-300, 2e-300], paired=False), "numerators in a unit"),
+        (lambda: proportion_ci(1, 7, population=10**30, method="clopper_pearson"), "beyond 2\\*\\*53"),
+        (lambda: mean_ci([1.0, None, 2.0]), "values without missing values.*index 1"),
+        (lambda: mean_ci(pd.Series([1, None, 2], dtype="Int64")), "values without missing values.*index 1"),
+        (lambda: mean_ci(np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0])), "values without missing values.*index 1"),
+        (lambda: mean_ci([[1.0], [1.0, 2.0]]), "rows of one length"),
+        (lambda: mean_ci(torch.ones(3, dtype=torch.bfloat16)), "NumPy cannot read .*float"),
+        (lambda: mean_ci([1, 2, 3], clusters=["a", np.nan, "b"]), "clusters without missing values.*index 1"),
+        (lambda: mean_ci([1, 2, 3], clusters=[1, "b", 2]), "clusters to be all numbers or all text"),
+        (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], population={1: 0, 2: 0}), "a stratum with weight"),
+        (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], weights={1: "a", 2: 1}), "numbers from 0 on"),
+        (lambda: Interval(np.nan, 0.0, 1.0, 0.95, "none"), "estimate, low and high as numbers, .*got nan"),
+        (lambda: Interval(0.5, 1.0, 0.0, 0.95, "none"), "low up to high, got 0.5, 1.0 and 0.0"),
+        (lambda: Interval(0.5, 0.0, 1.0, 95, "none"), "level strictly between"),
+        (lambda: proportion_ci(1, 2).plot(at=None), "at strictly between"),
         (lambda: correlation_ci([1, 2, 3], [1, 3, 2]), "at least 4"),
         (lambda: correlation_ci([1, 2, 3, 4], [2, 2, 2, 2]), "y to hold values that differ"),
         (lambda: correlation_ci([1, 2, 3, 4], [2, 4, 6, 9]), "1 exactly"),
         (lambda: forest([], []), "one at least"),
+        (lambda: forest(3, ["a"]), "results in a list, got 3"),
+        (lambda: forest(["a"], ["a"]), "a result with one interval, got 'a'"),
+        (lambda: forest([proportion_ci(1, 2)], 3), "names in a list, got 3"),
+        (lambda: forest([proportion_ci(1, 2)], ["a"], reference=np.array([0, 1])), "reference strictly between"),
         (lambda: forest([proportion_ci(1, 2)], ["a", "b"]), "1 and 2"),
         (lambda: forest([proportion_ci(1, 2), proportion_ci(1, 2, level=0.9)], ["a", "b"]), "one level"),
     ],
@@ -319,37 +338,6 @@ def test_correlations():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-3, 3)
-columns = st.lists(st.tuples(numbers, numbers, st.integers(0, 3)), max_size=8)
-
-
-@settings(max_examples=40, deadline=None)
-@given(columns)
-def test_any_columns_give_a_finite_interval_or_a_value_error(rows):
-    a, b, groups = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
-    calls = [
-        lambda: mean_ci(a),
-        lambda: mean_ci(a, clusters=groups),
-        lambda: mean_ci(a, population=9),
-        lambda: stratified_mean_ci(a, groups, population=dict.fromkeys(groups, 9)),
-        lambda: clustered_proportion_ci(a, groups),
-        lambda: difference_ci(a, b),
-        lambda: ratio_ci(a, b, paired=True),
-        lambda: ratio_ci(a, b, paired=True, clusters=groups),
-        lambda: ratio_ci(a, b, paired=False),
-        lambda: quantile_ci(a, level=0.5),
-        lambda: correlation_ci(a, b),
-        lambda: correlation_ci(a, b, method="pearson"),
-    ]
-    for call in calls:
-        try:
-            interval = call()
-        except ValueError:
-            continue
-        assert np.isfinite([interval.estimate, interval.low, interval.high]).all()
-        assert interval.low <= interval.high
 
 
 def test_a_quantile_interval_is_a_row_with_its_coverage():
@@ -369,56 +357,3 @@ def test_pictures():
     ((start, end),) = axes.collections[1].get_segments()
     np.testing.assert_allclose([start, end], [[interval.low, 1], [interval.high, 1]])
     plt.close("all")
-
-
-def coverage(make, truth, n_samples):
-    return np.mean([interval.low <= truth <= interval.high for interval in (make() for _ in range(n_samples))])
-
-
-def simulations(rng):
-    """Draws an interval, with the truth it should hold, by name."""
-
-    def clustered_mean(values, clusters):
-        return mean_ci(values, clusters=clusters)
-
-    def clustered_share():
-        clusters = np.repeat(np.arange(50), rng.integers(1, 10, 50))
-        return clustered_proportion_ci(rng.random(len(clusters)) < rng.beta(3.2, 0.8, 50)[clusters], clusters)
-
-    def pairs():
-        x = rng.normal(size=31)
-        return x, 0.5 * x + np.sqrt(0.75) * rng.normal(size=31)
-
-    def lognormal_pairs():
-        x = rng.lognormal(0, 0.7, 41)
-        return x * rng.lognormal(-0.045, 0.3, 41), x
-
-    strata, sd = np.repeat([0, 1, 2], 11), np.repeat([1.0, 2.0, 4.0], 11)
-    return {
-        "mean": (lambda: mean_ci(rng.normal(size=11)), 0),
-        "clustered mean": (lambda: clustered_mean(*clustered_values(rng, 50)), 0),
-        "clustered share": (clustered_share, 0.8),
-        "strata": (lambda: stratified_mean_ci(rng.normal(size=33) * sd, strata, weights={0: 0.2, 1: 0.3, 2: 0.5}), 0),
-        "difference": (lambda: difference_ci(rng.normal(size=11), 3 * rng.normal(size=17)), 0),
-        "ratio": (lambda: ratio_ci(*lognormal_pairs(), paired=True), 1),
-        "speed-up": (lambda: ratio_ci(rng.exponential(2, 31), rng.exponential(1, 31), paired=False), 2),
-        "median": (lambda: quantile_ci(rng.exponential(size=67)), np.log(2)),
-        "Pearson": (lambda: correlation_ci(*pairs(), method="pearson"), 0.5),
-        "Spearman": (lambda: correlation_ci(*pairs()), 6 / np.pi * np.arcsin(0.25)),
-    }
-
-
-NAMES = list(simulations(np.random.default_rng(0)))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_intervals_cover(name):
-    make, truth = simulations(np.random.default_rng(10))[name]
-    assert 0.92 <= coverage(make, truth, 400) <= 0.98  # 0.95 gives or takes 0.011, one standard error
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_intervals_cover_closely(name):
-    make, truth = simulations(np.random.default_rng(11))[name]
-    assert 0.93 <= coverage(make, truth, 8_000) <= 0.97

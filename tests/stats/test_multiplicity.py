@@ -69,6 +69,7 @@ BAD = [
     ([], {}, r"p_values to hold at least one"),
     ([0.1], {"method": "bonferroni"}, r"method to be one of holm, benjamini_hochberg"),
     ([0.1], {"alpha": 5}, r"alpha strictly between 0 and 1, got 5"),
+    ([0.1], {"names": 3}, r"names in a list, got 3"),
     ([0.1], {"names": ["a", "b"]}, r"a name for each of 1 p_values, got 2"),
 ]
 

@@ -1,4 +1,4 @@
-"""Sample sizes against statsmodels, closed forms and simulation."""
+"""Sample sizes against statsmodels and closed forms; power by simulation."""
 
 import doctest
 import importlib
@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, multivariate_normal, norm, ttest_ind
+from scipy.stats import binom, ks_2samp, multivariate_normal, norm
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.proportion import power_proportions_2indep, samplesize_confint_proportion
 
-from companion.stats import compare_paired, detectable_difference, mean_ci, power_by_simulation, sample_size
-from companion.stats.auc import delong
+from companion.stats import detectable_difference, ks_drift, power_by_simulation, sample_size
 from companion.stats.intervals import wilson
 from companion.stats.power_kinds import KINDS, _auc_covariance, _joint_excess
 
@@ -109,81 +108,16 @@ def test_the_area_of_one_pair_is_a_coin():
     assert _auc_covariance(2, 0.5, 0.8, 0.8, 1.0) == pytest.approx(0.8 * 0.2)
 
 
-def paired_answers(size):
-    """Draws 0 or 1 for two models on the same examples, as the size assumes them."""
-    gain = (size.assumed["disagreement"] + size.difference) / 2
-
+def test_the_simulation_reads_p_values_of_results_and_of_scipy():
     def simulate(rng):
-        u, both = rng.random(size.n), rng.random(size.n) < 0.8
-        alone_b, alone_a = u < gain, (u >= gain) & (u < size.assumed["disagreement"])
-        return np.ones(size.n, dtype=int), (both & ~alone_b) | alone_a, (both & ~alone_a) | alone_b
+        return rng.normal(size=13), rng.normal(0.8, size=13)
 
-    return simulate
-
-
-def scores_of_two_models(size):
-    positives = round(size.n * size.assumed["positive_share"])
-    y = np.repeat([1, 0], [positives, size.n - positives])
-    shift_a, shift_b = np.sqrt(2) * norm.ppf([size.assumed["auc"], size.assumed["auc"] + size.difference])
-    rho = size.assumed["correlation"]
-
-    def simulate(rng):
-        a, own = rng.normal(size=(2, size.n))
-        return y, a + shift_a * y, rho * a + np.sqrt(1 - rho**2) * own + shift_b * y
-
-    return simulate
-
-
-def delong_p(y, a, b):
-    (area_a, area_b), covariance = delong(y, a, b)
-    error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    return 2 * norm.sf(abs(area_a - area_b) / error)
-
-
-def check_power(n_simulations, tolerance):
-    paired = sample_size("paired_proportions", 0.1, disagreement=0.2)
-    found = power_by_simulation(paired_answers(paired), compare_paired, n_simulations=n_simulations, seed=1)
-    assert found.estimate == pytest.approx(paired.power, abs=tolerance)
-    means = sample_size("means", 0.8, sd=1.0)
-    found = power_by_simulation(
-        lambda rng: (rng.normal(size=means.n), rng.normal(0.8, size=means.n)),
-        ttest_ind,
-        n_simulations=n_simulations,
-        seed=2,
+    ours, scipys, numbers = (
+        power_by_simulation(simulate, test, n_simulations=50, seed=1)
+        for test in (ks_drift, ks_2samp, lambda a, b: ks_2samp(a, b).pvalue)
     )
-    assert found.estimate == pytest.approx(means.power, abs=tolerance)
-    areas = sample_size("paired_auc", 0.1, auc=0.7, positive_share=0.2, correlation=0.7)
-    found = power_by_simulation(scores_of_two_models(areas), delong_p, n_simulations=n_simulations, seed=3)
-    assert found.estimate == pytest.approx(areas.power, abs=tolerance)
-
-
-def test_simulations_find_as_often_as_the_numbers_say():
-    check_power(250, 0.08)  # three standard errors
-
-
-@pytest.mark.slow
-def test_simulations_find_as_often_as_the_numbers_say_closely():
-    check_power(5_000, 0.02)
-
-
-@pytest.mark.slow
-def test_clusters_are_found_as_often_as_the_design_effect_says():
-    size = sample_size("paired_means", 0.2, sd=1.0, cluster_size=5, icc=0.3)
-    clusters = np.arange(-(-size.n // 5)).repeat(5)
-
-    def simulate(rng):
-        return (
-            0.2
-            + np.sqrt(0.3) * rng.normal(size=clusters[-1] + 1)[clusters]
-            + np.sqrt(0.7) * rng.normal(size=len(clusters))
-        )
-
-    def test(values):
-        interval = mean_ci(values, clusters=clusters)
-        return 0.0 if interval.low > 0 or interval.high < 0 else 1.0
-
-    found = power_by_simulation(simulate, test, n_simulations=4_000, seed=4)
-    assert found.estimate == pytest.approx(size.power, abs=0.02)
+    assert ours == scipys == numbers
+    assert 0 < ours.estimate < 1
 
 
 def test_without_a_difference_the_simulation_gives_the_level():
@@ -198,6 +132,12 @@ def test_without_a_difference_the_simulation_gives_the_level():
         (lambda: sample_size("means", 0.1), "expected sd by keyword"),
         (lambda: sample_size("means", 0.1, share=0.5), "got share"),
         (lambda: sample_size("means", 0.1, sd=0), "sd strictly between 0"),
+        (lambda: sample_size("means", 0.02, sd=1e-300), "difference strictly between"),
+        (lambda: sample_size("means", 0.1, sd=1, cluster_size=5, icc="0.1"), "icc from 0 to 1, got 5 and '0.1'"),
+        (lambda: detectable_difference("proportion", 99, share=0.8, alpha=5e-324), "alpha at least 1e-12 away"),
+        (lambda: detectable_difference("means", None, sd=1), "n to be a whole number, got None"),
+        (lambda: power_by_simulation(None, lambda data: 0.0), "simulate to be a function, got None"),
+        (lambda: power_by_simulation(lambda rng: 0, lambda data: None), "p value from 0 to 1, got None"),
         (lambda: sample_size("means", 0.0, sd=1), "least one that would change a decision"),
         (lambda: sample_size("means", np.nan, sd=1), "got nan"),
         (lambda: sample_size("means", 1e-9, sd=1), "100 million"),

@@ -1,12 +1,9 @@
-"""Prediction-powered inference: its formula, its limits, coverage by simulation, bad input."""
+"""Prediction-powered inference: its formula, its limits, bad input."""
 
 import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
@@ -86,33 +83,16 @@ def test_the_difference_of_two_models_is_a_mean_of_differences():
     assert result.effective_sample_size > 150
 
 
-def simulate(n, n_more, n_samples, seed, *, share, right):
-    rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(n_samples):
-        y = (rng.random(n + n_more) < share).astype(float)
-        f = np.where(rng.random(n + n_more) < right, y, rng.random(n + n_more) < share)
-        result = prediction_powered_ci(y[:n], f[:n], f[n:])
-        used, classical = widths(result)
-        rows.append([result.interval.low <= share <= result.interval.high, used / classical])
-    return np.array(rows, dtype=float).T
-
-
 @pytest.mark.parametrize("right", [0.8, 0.0])
-def test_coverage_at_95_percent_and_width(right):
-    inside, width = simulate(60, 600, 700, 6, share=0.65, right=right)
-    assert 0.93 <= inside.mean() <= 0.97
-    assert width.max() <= np.sqrt(59 / 58) + 1e-9
-    assert width.mean() < (0.75 if right else 1.01)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("right", [0.8, 0.4, 0.0])
-@pytest.mark.parametrize(("n", "n_more"), [(30, 30), (50, 1_000), (300, 300), (300, 6_000)])
-def test_coverage_of_many_samples(n, n_more, right):
-    inside, width = simulate(n, n_more, 4_000, 7, share=0.6, right=right)
-    assert 0.93 <= inside.mean() <= 0.97
-    assert width.max() <= np.sqrt((n - 1) / (n - 2)) + 1e-9
+def test_the_judge_narrows_the_interval_and_never_widens_it_by_much(right):
+    rng, ratios = np.random.default_rng(6), []
+    for _ in range(100):
+        y = (rng.random(660) < 0.65).astype(float)
+        f = np.where(rng.random(660) < right, y, rng.random(660) < 0.65)
+        used, classical = widths(prediction_powered_ci(y[:60], f[:60], f[60:]))
+        ratios.append(used / classical)
+    assert max(ratios) <= np.sqrt(59 / 58) + 1e-9
+    assert np.mean(ratios) < (0.75 if right else 1.01)
 
 
 def test_it_prints_one_sentence_and_one_row():
@@ -138,17 +118,3 @@ BAD = [
 def test_refuses(columns, options, message):
     with pytest.raises(ValueError, match=message):
         prediction_powered_ci(*columns, **options)
-
-
-ANY = st.floats(allow_nan=True, allow_infinity=True)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 9).flatmap(lambda n: st.tuples(*[arrays(float, n, elements=ANY)] * 2)), st.lists(ANY, max_size=9))
-def test_any_numbers_give_a_result_or_a_value_error(labelled, more):
-    try:
-        result = prediction_powered_ci(*labelled, more)
-    except ValueError:
-        return
-    assert result.interval.low <= result.interval.estimate <= result.interval.high
-    assert 0 <= result.tuning <= 1

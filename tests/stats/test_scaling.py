@@ -6,8 +6,6 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import least_squares, minimize_scalar
 from scipy.stats import t
 
@@ -140,22 +138,6 @@ def test_profiles_cover(monkeypatch):
     assert (power_coverage(8, 0.01, 3, 40, monkeypatch) >= 0.82).all()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("n", "sd", "decades"), [(8, 0.01, 3), (20, 0.01, 3), (20, 0.05, 1.5)])
-def test_profiles_cover_in_many_samples(n, sd, decades, monkeypatch):
-    covered = power_coverage(n, sd, decades, 600, monkeypatch)
-    assert ((covered >= 0.92) & (covered <= 0.99)).all()
-
-
-@pytest.mark.slow
-def test_bounds_and_refusals_agree():
-    sizes = np.geomspace(1e7, 10**8.5, 20)
-    results = [power_law(sizes, noisy(E + A / sizes**ALPHA, 0.05, seed)) for seed in range(60)]
-    for name, value in (("irreducible", E), ("coefficient", A), ("exponent", ALPHA)):
-        intervals = [getattr(law, name) for law in results]
-        assert np.mean([interval.low <= value <= interval.high for interval in intervals]) >= 0.88
-
-
 def test_text_frame_and_pictures():
     law = power_law(SIZES, noisy(E + A / SIZES**ALPHA, 0.01))
     assert "beyond" not in str(law.predict(9e10))
@@ -193,8 +175,16 @@ BAD = [
     (SIZES, np.full(8, 2.0), r"loss to hold values that differ"),
     (SIZES, np.r_[LOSS[:3], np.nan, LOSS[4:]], r"loss without missing values.*index 3"),
     (SIZES, LOSS[:7], r"x has 8, loss has 7"),
+    (np.r_[1e-300, SIZES[1:]], LOSS, r"x within a factor of 1e\+30, got 1e-300 to"),
     (SIZES, LOSS[::-1], r"losses that fall with the size, got none"),
 ]
+
+
+def test_a_bound_that_the_data_do_not_set_is_said_to_be_none():
+    law = power_law([1, 2.15, 4.64, 10, 21.5, 46.4, 100], [1.49, 0.68, 0.53, 0.46, 0.51, 0.57, 0.48])
+    assert law.exponent.high == np.inf
+    assert "no upper bound" in str(law.exponent)
+    assert "upwards, with no upper bound" in str(law)
 
 
 @pytest.mark.parametrize(("x", "loss", "message"), BAD)
@@ -212,21 +202,9 @@ def test_chinchilla_refuses(published):
         chinchilla(N, 0 * D, loss_of(N, D))
     with pytest.raises(ValueError, match="flops to be a positive number, got -1"):
         published.compute_optimal(-1)
+    with pytest.raises(ValueError, match="within a factor of 1e\\+30 of the data"):
+        published.compute_optimal(5e-324)
+    with pytest.raises(ValueError, match="within a factor of 1e\\+30 of the data"):
+        published.predict(1e300, 1e9)
     with pytest.raises(ValueError, match="tokens to be a positive number, got 0"):
         published.predict(1e9, 0)
-
-
-@settings(max_examples=6, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1), st.integers(4, 9), st.sampled_from([1e-3, 0.1, 1.0]), st.sampled_from([1e-100, 1.0, 1e9])
-)
-def test_any_runs_give_intervals_or_a_refusal(seed, n, sd, unit):
-    rng = np.random.default_rng(seed)
-    x = unit * np.exp(3 * rng.normal(size=n))
-    try:
-        law = power_law(x, np.exp(sd * rng.normal(size=n) - 0.1 * np.log(x / unit)))
-    except ValueError:
-        return
-    for interval in (law.irreducible, law.coefficient, law.exponent):
-        assert 0 <= interval.low <= interval.estimate <= interval.high
-    assert str(law).endswith("%.")

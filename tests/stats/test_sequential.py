@@ -5,9 +5,6 @@ import doctest
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
 from statsmodels.api import OLS, add_constant
 
@@ -73,6 +70,8 @@ def test_the_sequence_narrows_and_plots():
         ([0.1, np.nan], {}, r"values without missing values.*index 1"),
         ([0.1, 1.5], {}, r"values within bounds \(0.0, 1.0\), got 1.5 at index 1"),
         ([0.1], {"bounds": (1, 0)}, r"low below high"),
+        ([0.1], {"bounds": None}, r"low below high, both finite, got None"),
+        ([0.1], {"bounds": (0, 1, 2)}, r"low below high"),
         ([0.1], {"bounds": (0, np.inf)}, r"low below high"),
         ([0.1], {"level": 95}, r"level strictly between"),
     ],
@@ -133,24 +132,6 @@ def test_watching_a_test_of_no_difference():
     assert peeking / 300 > 0.3
 
 
-@pytest.mark.slow
-def test_watching_through_the_public_door():
-    rng = np.random.default_rng(6)
-    stopped = covered = 0
-    for _ in range(1_000):
-        test = ABTest(0.1)
-        held = True
-        for _ in range(100):
-            test.update(rng.exponential(size=50), rng.exponential(size=50))
-            if test.p_value < 1 or test._variance:
-                interval = test.result.difference
-                held &= interval.low <= 0 <= interval.high
-        stopped += test.p_value <= 0.05
-        covered += held
-    assert stopped / 1_000 <= 0.055
-    assert covered / 1_000 >= 0.945
-
-
 def test_a_real_difference_ends_the_test_early():
     rng = np.random.default_rng(7)
     test = ABTest(0.05)
@@ -173,6 +154,8 @@ def test_too_early_a_look_is_refused_and_a_bad_update_not_taken():
         _ = test.result
     for options, message in [
         ({"expected_difference": 0}, r"expected_difference strictly between"),
+        ({"expected_difference": 1e300}, r"expected_difference strictly between"),
+        ({"expected_difference": 1, "burn_in": 2.5}, r"burn_in to be a whole number, got 2.5"),
         ({"expected_difference": 1, "burn_in": 1}, r"burn_in of at least 2"),
         ({"expected_difference": 1, "level": 0}, r"level strictly between"),
     ]:
@@ -208,12 +191,6 @@ def test_cuped_leaves_one_minus_the_squared_correlation():
     assert cuped(y, -x, treated).correlation == pytest.approx(-ours.correlation)
 
 
-@pytest.mark.parametrize("n", [24, 200])
-def test_the_coverage_of_cuped(n):
-    results = [cuped(*trial(n, seed=seed)) for seed in range(500)]
-    assert 0.925 <= np.mean([r.difference.low <= 0.4 <= r.difference.high for r in results]) <= 0.975
-
-
 Y, X, T = (column[:8] for column in trial())
 
 
@@ -232,27 +209,6 @@ Y, X, T = (column[:8] for column in trial())
 def test_cuped_refuses(columns, message):
     with pytest.raises(ValueError, match=message):
         cuped(*columns)
-
-
-@settings(max_examples=50, deadline=None)
-@given(arrays(float, st.integers(0, 12)), st.integers(0, 99))
-def test_any_input_gives_a_result_or_a_value_error(values, seed):
-    rng = np.random.default_rng(seed)
-
-    def watched():
-        test = ABTest(0.1, burn_in=2)
-        test.update(values, values[::-1] / 2)
-        return test.result
-
-    for made in (
-        lambda: confidence_sequence(values, bounds=(-1e6, 1e6)),
-        lambda: cuped(values, rng.permutation(values), np.arange(len(values)) % 2),
-        watched,
-    ):
-        try:
-            assert "nan" not in str(made())
-        except ValueError:
-            continue
 
 
 @pytest.mark.parametrize("module", [sequential, always_valid, variance_reduction])

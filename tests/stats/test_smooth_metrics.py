@@ -1,9 +1,7 @@
-"""Metrics of scores, probabilities and numbers: values against scikit-learn, influence by differences, coverage."""
+"""Metrics of scores, probabilities and numbers: values against scikit-learn, influence by differences."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit, logit
 from sklearn import metrics as sk
@@ -11,7 +9,6 @@ from sklearn.utils.extmath import softmax
 
 from companion.stats import metric_ci, smooth
 from companion.stats.calibration import reliability
-from companion.stats.metrics import ALL_METRICS
 from companion.stats.precision_recall import average_precision
 from companion.stats.probability_metrics import losses
 from companion.stats.regression_metrics import regression_metric
@@ -143,120 +140,12 @@ def test_positives_that_all_come_first_claim_no_certainty():
     assert interval.low == pytest.approx(stats.binomtest(4, 4).proportion_ci(method="exact").low)
 
 
-def coverage(metric, draw, true_value, n_samples, *, seed, n_resamples=299):
-    rng = np.random.default_rng(seed)
-    intervals = [metric_ci(*draw(rng), metric=metric, n_resamples=n_resamples, seed=k) for k in range(n_samples)]
-    return np.mean([interval.low <= true_value <= interval.high for interval in intervals])
-
-
-def overconfident(n):
-    def draw(rng):
-        chance = rng.beta(0.3, 0.3, size=n)
-        sharper = expit(1.5 * logit(np.clip(chance, 1e-9, 1 - 1e-9)))
-        return (rng.random(n) < chance).astype(int), np.clip(sharper, 1e-4, 1 - 1e-4)
-
-    return draw
-
-
 def binormal(n, share, shift):
     def draw(rng):
         truth = (rng.random(n) < share).astype(int)
         return truth, rng.normal(size=n) + shift * truth
 
     return draw
-
-
-def binormal_average_precision(share, shift):
-    at = np.linspace(-10, 14, 100_001)
-    hits, alarms = share * stats.norm.sf(at - shift), (1 - share) * stats.norm.sf(at)
-    return np.trapezoid(hits / (hits + alarms) * stats.norm.pdf(at - shift), at)
-
-
-def with_laplace_errors(n):
-    def draw(rng):
-        predicted = 1.5 * rng.normal(size=n)
-        return predicted + rng.laplace(size=n), predicted
-
-    return draw
-
-
-TRUE_OF_LAPLACE = {"mae": 1.0, "rmse": np.sqrt(2), "r2": 1.5**2 / (1.5**2 + 2)}
-
-
-@pytest.mark.parametrize("metric", TRUE_OF_LAPLACE)
-def test_coverage_of_regression_at_95_percent(metric):
-    assert 0.93 <= coverage(metric, with_laplace_errors(200), TRUE_OF_LAPLACE[metric], 400, seed=40) <= 0.97
-
-
-@pytest.mark.parametrize("metric", ["brier", "log_loss"])
-def test_coverage_of_losses_at_95_percent(metric):
-    truth, predicted = overconfident(1_000_000)(np.random.default_rng(0))
-    score = {"brier": sk.brier_score_loss, "log_loss": sk.log_loss}[metric]
-    assert 0.93 <= coverage(metric, overconfident(200), score(truth, predicted), 400, seed=42) <= 0.97
-
-
-@pytest.mark.parametrize(("share", "shift"), [(0.1, 1.5), (0.4, 2.5)])
-def test_coverage_of_average_precision_at_95_percent(share, shift):
-    expected = binormal_average_precision(share, shift)
-    share = coverage("average_precision", binormal(300, share, shift), expected, 1_000, seed=43)
-    assert 0.93 <= share <= 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [100, 300])
-@pytest.mark.parametrize("metric", ["mae", "rmse", "r2", "brier", "log_loss"])
-def test_coverage_of_smooth_metrics_at_length(metric, n):
-    if metric in TRUE_OF_LAPLACE:
-        draw, expected = with_laplace_errors(n), TRUE_OF_LAPLACE[metric]
-    else:
-        score = {"brier": sk.brier_score_loss, "log_loss": sk.log_loss}[metric]
-        draw, expected = overconfident(n), score(*overconfident(4_000_000)(np.random.default_rng(0)))
-    assert 0.93 <= coverage(metric, draw, expected, 2_000, seed=44, n_resamples=999) <= 0.97
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
-@pytest.mark.parametrize("shift", [0.5, 1.5, 2.5])
-def test_coverage_of_average_precision_at_length(share, shift):
-    expected = binormal_average_precision(share, shift)
-    covered = coverage("average_precision", binormal(500, share, shift), expected, 4_000, seed=45)
-    assert 0.93 <= covered <= 0.97
-
-
-REALS = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 0.5, 1.0, 1e-300, 1e80])
-
-
-def assert_an_interval_or_an_error_in_words(truth, predicted, metric):
-    refusal = None
-    try:
-        interval = metric_ci(truth, predicted, metric=metric, n_resamples=99, seed=0)
-    except ValueError as error:
-        refusal = str(error)
-    if refusal is None:
-        assert np.isfinite([interval.low, interval.estimate, interval.high]).all()
-        assert interval.low < interval.high
-    else:
-        assert refusal.startswith("expected")
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    pairs=st.lists(st.tuples(st.integers(0, 2) | REALS, REALS | st.floats(0, 1)), max_size=12),
-    metric=st.sampled_from(ALL_METRICS),
-)
-def test_anything_gives_an_interval_or_an_error_in_words(pairs, metric):
-    assert_an_interval_or_an_error_in_words([a for a, _ in pairs], [b for _, b in pairs], metric)
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    chances=st.lists(st.sampled_from([0.0, 1e-300, 1e-9, 0.3, 0.5, 0.7, 1 - 1e-9, 1.0]), min_size=2, max_size=30),
-    metric=st.sampled_from(["brier", "log_loss", "average_precision", "rmse", "r2", "mae"]),
-    seed=st.integers(0, 99),
-)
-def test_hard_probabilities_give_an_interval_or_an_error_in_words(chances, metric, seed):
-    truth = np.random.default_rng(seed).integers(0, 2, size=len(chances))
-    assert_an_interval_or_an_error_in_words(truth, chances, metric)
 
 
 ROWS = [[0.2, 0.8], [0.5, 0.4], [0.9, 0.1]]
@@ -271,6 +160,7 @@ BAD = [
     ([1.0, 2.0, np.nan], [1.0, 2.5, 3.0], "mae", r"y_true without missing values, got 1 NaN .*index 2"),
     ([1.0, 2.0], [1.0, 2.5, 3.0], "rmse", r"other lengths: y_true has 2, y_pred has 3"),
     ([1.0], [1.5], "r2", r"at least 2"),
+    ([0.0] * 12, [*(2 + 1e-6 * np.arange(11)), 133.0], "rmse", r"none of which decides alone"),
     ([3.0, 3.0, 3.0], [1.0, 2.0, 4.0], "r2", r"y_true to hold values that differ, got 3 times 3"),
     ([1.0, 2.0, 3.0], [2.0, 1.0, 4.0], "mae", r"absolute errors to hold values that differ, got 3 times 1"),
     ([0, 0, 0, 1], [1.0, 2.0, 3.0, 4.0], "average_precision", r"at least 2 examples of each class .*got 1 of class 1"),

@@ -1,0 +1,80 @@
+"""Simulates all cases and writes ``benchmarks/results/coverage.md``; fails where a claim is refuted."""
+
+import argparse
+import importlib
+import math
+import sys
+
+from benchmarks.coverage import PARTS, parts
+from benchmarks.coverage.case import COVERAGE, LEVEL, Case
+from benchmarks.coverage.simulation import Found, simulate
+from benchmarks.report import header, tell, write
+
+#: Of a case whose samples cost little; others say how many they have.
+SAMPLES = 4_000
+
+COLUMNS = "what", "law", "n", "samples", "share (95% interval)", "median width", "allowed", "verdict"
+
+
+def main(arguments: list[str]) -> int:
+    """The number of claims that are refuted."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser.add_argument(
+        "--samples", type=int, default=SAMPLES, help="of an ordinary case; costly ones have a part of it"
+    )
+    samples = parser.parse_args(arguments).samples
+    found = {name: [each for case in cases for each in _told(case, samples)] for name, cases in PARTS.items()}
+    write("coverage.md", report(found, samples))
+    return sum(each.refutes() for part in found.values() for each in part)
+
+
+def _told(case: Case, samples: int) -> list[Found]:
+    found = simulate(case, max(2, case.samples * samples // SAMPLES))
+    tell(f"{case.title}: {', '.join(str(each.hits / each.samples) for each in found)}")
+    return found
+
+
+def report(found: dict[str, list[Found]], samples: int) -> str:
+    """The report in Markdown."""
+    tables = "\n\n".join(_table(name, part) for name, part in found.items())
+    return f"""# Coverage of intervals, level and power of tests, by simulation
+
+{header(f"python -m benchmarks.coverage --samples {samples}")}
+- a share is that of samples whose interval held the truth, or whose test rejected at 5% (level: there was nothing to
+  find; power: there was), with Wilson's 95% interval for the noise of the simulation
+- what is allowed: {_range(COVERAGE)} for a 95% interval, {_range(LEVEL)} for a test at 5%, or what the docstring
+  states, which the last column repeats; a claim is refuted where the share's interval lies wholly outside, and
+  undecided where only the share itself does
+- in place of samples that a function refuses, as its docstring says, others are drawn; their number is in brackets
+
+{tables}
+"""
+
+
+def _table(name: str, part: list[Found]) -> str:
+    summary = (importlib.import_module(f"{parts.__name__}.{name}").__doc__ or "").splitlines()[0]
+    head = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+    return "\n".join([f"## {summary.rstrip('.')}", "", head, *map(_row, part)])
+
+
+def _row(found: Found) -> str:
+    share, claim = found.share(), found.claim
+    cells = [
+        f"`{found.case.function}` {found.case.options}".strip() + (f": {claim.quantity}" if claim.quantity else ""),
+        found.case.law,
+        found.case.n,
+        f"{found.samples:,}" + (f" ({found.refused:,})" if found.refused else ""),
+        f"{share.estimate:.3f} ({share.low:.3f} to {share.high:.3f})",
+        "" if math.isnan(found.width) else f"{found.width:.3g}",
+        _range(claim.allowed),
+        found.verdict + (f"; {claim.reason}" if claim.reason else ""),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _range(allowed: tuple[float, float]) -> str:
+    return f"{allowed[0]:.3g} to {allowed[1]:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))

@@ -1,0 +1,1 @@
+"""The cases, a part of the package each."""

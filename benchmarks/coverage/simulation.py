@@ -1,0 +1,74 @@
+"""Draws the samples of a case, counts the hits, and says whether they refute the claim."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.coverage.case import Case, Claim, Outcome
+from companion.stats import Interval, proportion_ci
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a simulation found of one claim.
+
+    Attributes:
+        case: that was simulated.
+        claim: of the case.
+        hits: samples whose interval held the truth, or whose test rejected.
+        samples: that had an answer.
+        width: median width of the intervals; NaN where there are none.
+        refused: samples without an answer, in whose place others were drawn.
+    """
+
+    case: Case
+    claim: Claim
+    hits: int
+    samples: int
+    width: float
+    refused: int
+
+    def share(self, *, level: float = 0.95) -> Interval:
+        """The share of hits, with Wilson's interval."""
+        return proportion_ci(self.hits, self.samples, level=level)
+
+    def refutes(self, *, level: float = 0.95) -> bool:
+        """Whether the interval of the share lies wholly outside the range that is claimed."""
+        share, (least, most) = self.share(level=level), self.claim.allowed
+        return share.high < least or share.low > most
+
+    @property
+    def verdict(self) -> str:
+        """In words, for the report."""
+        least, most = self.claim.allowed
+        within = least <= self.hits / self.samples <= most
+        return "**refuted**" if self.refutes() else "holds" if within else "undecided"
+
+
+def simulate(case: Case, samples: int) -> list[Found]:
+    """One result a claim; the same case draws the same samples, whatever runs beside it.
+
+    Raises:
+        ValueError: where a case that must not refuses a sample, or more samples are refused than answered.
+    """
+    rng = np.random.default_rng(list(case.title.encode()))
+    outcomes: list[tuple[Outcome, ...]] = []
+    refused = 0
+    while len(outcomes) < samples:
+        try:
+            outcomes.append(case.draw(rng))
+        except ValueError:
+            refused += 1
+            if not case.may_refuse or refused > samples:
+                raise
+    return [
+        Found(
+            case,
+            claim,
+            sum(outcome.hit for outcome in column),
+            samples,
+            float(np.median([outcome.width for outcome in column])),
+            refused,
+        )
+        for claim, column in zip(case.claims, zip(*outcomes, strict=True), strict=True)
+    ]
