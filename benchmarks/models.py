@@ -10,6 +10,7 @@ import ctypes
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -52,10 +53,19 @@ def same_numbers(families: list[str], device: torch.device, *, compile_: bool) -
         report.tell(f"numbers: {family}")
         case = make(family, device, large=False)
         forward, backward = equality.beside_reference(case)
-        graph = equality.compiled(case) if compile_ else "not asked for (`--compile`)"
+        graph = compiled(family, device) if compile_ else "not asked for (`--compile`)"
         onnx = equality.onnx(case)
         lines.append(f"| {family} | {case.reference_name} | {forward:.0e} | {backward:.0e} | {graph} | {onnx} |")
     return lines
+
+
+def compiled(family: str, device: torch.device) -> str:
+    """:func:`equality.compiled` in a process of its own, which a compiler's fault may end."""
+    command = [sys.executable, "-m", "benchmarks.models", "--device", str(device), "--compiled-of", family]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode < 0:
+        return f"no: the process ended by {signal.Signals(-done.returncode).name}"
+    return done.stdout.strip()
 
 
 def peaks(family: str, who: str, device: torch.device) -> dict[str, float | None]:
@@ -170,6 +180,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--families", default=",".join(zoo.FAMILIES), help="some of them, as a,b (default all)")
     parser.add_argument("--compile", action="store_true", help="compile every family with Inductor too (minutes)")
     parser.add_argument("--peaks-of", nargs=2, help=argparse.SUPPRESS)  # a process that measures memory
+    parser.add_argument("--compiled-of", help=argparse.SUPPRESS)  # a process that compiles
     return parser.parse_args()
 
 
@@ -181,6 +192,9 @@ def main() -> None:
     logging.disable(logging.WARNING)  # the exporter misses libraries that no model here needs
     if chosen.peaks_of:
         print(json.dumps(peaks(*chosen.peaks_of, device)))
+        return
+    if chosen.compiled_of:
+        print(equality.compiled(make(chosen.compiled_of, device, large=False)))
         return
     families = chosen.families.split(",")
     peers = ("transformers", "torch_geometric", "onnxruntime")

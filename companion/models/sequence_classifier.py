@@ -99,8 +99,10 @@ class Layer(nn.Module):
     ) -> Float[Tensor, "batch time outputs"]:
         """The outputs of both directions beside each other, in the order of the tokens."""
         forwards, *backwards = self.directions
-        outputs = [forwards(x)] + [_reorder(layer(_reorder(x, reverse)), reverse) for layer in backwards]
-        return torch.cat(outputs, dim=2)
+        y: Tensor = forwards(x)
+        for layer in backwards:  # one, or none: then nothing is copied
+            y = torch.cat([y, _reorder(layer(_reorder(x, reverse)), reverse)], dim=2)
+        return y
 
 
 class SequenceClassifier(nn.Module):

@@ -16,7 +16,7 @@ from companion.stats.design import Design
 from companion.stats.forest import forest
 from companion.stats.intervals import Interval
 from companion.stats.options import check_level
-from companion.stats.result import Result
+from companion.stats.result import Result, p_in_words
 
 Vector = Float[np.ndarray, " examples"]
 
@@ -212,11 +212,6 @@ class LogisticFit(Fit):
         _scatter(left, self.fitted, residuals, "fitted probability of 1", "quantile residual [sd]")
         _quantiles(right, residuals, "quantile residual [sd]")
         return left, right
-
-
-def p_in_words(p_value: float) -> str:
-    """A p-value with two digits, down to one in ten thousand."""
-    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
 
 
 def _scatter(axes: Axes, x: Vector, y: Vector, xlabel: str, ylabel: str) -> None:

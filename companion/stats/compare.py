@@ -15,7 +15,7 @@ from companion.stats.intervals import Interval
 from companion.stats.mcnemar import mid_p, paired_interval
 from companion.stats.metrics import METRICS, check_classes
 from companion.stats.options import check_one_of, generator_of
-from companion.stats.result import Result
+from companion.stats.result import Result, p_in_words
 
 LEVEL = 0.95
 N_RESAMPLES = 9_999
@@ -58,11 +58,6 @@ class SizedComparison(Comparison):
 
     def __str__(self) -> str:
         return f"{super().__str__()[:-1]}; the {self.effect_name} is {self.effect:z.2f}."
-
-
-def p_in_words(p_value: float) -> str:
-    """A p-value as part of a sentence, none below the digits that any of these tests can vouch for."""
-    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
 
 
 def compare_paired(

@@ -9,9 +9,10 @@ from scipy.stats import f, t
 
 from companion.stats.arrays import as_array
 from companion.stats.checks import check_differs, check_unit
-from companion.stats.compare import SizedComparison, p_in_words
+from companion.stats.compare import SizedComparison
 from companion.stats.intervals import Interval
 from companion.stats.options import check_between, check_level, check_one_of
+from companion.stats.result import p_in_words
 
 Folds = Float[np.ndarray, " folds"]
 

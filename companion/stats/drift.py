@@ -20,9 +20,8 @@ from companion.stats import bootstrap
 from companion.stats.arrays import as_array
 from companion.stats.bootstrap import blocks
 from companion.stats.checks import as_labels, as_ndarray, as_numbers
-from companion.stats.compare import p_in_words
 from companion.stats.options import check_n_resamples, check_whole, generator_of
-from companion.stats.result import Result
+from companion.stats.result import Result, p_in_words
 
 #: Enough pooled examples for the median of their distances; more would change it by about 1%.
 EXAMPLES_FOR_MEDIAN = 1_000

@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import f, friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from companion.stats.arrays import as_array
-from companion.stats.compare import p_in_words
 from companion.stats.multiplicity import adjust
 from companion.stats.options import as_names, check_alpha
 from companion.stats.rank_diagram import draw_ranks
-from companion.stats.result import Result
+from companion.stats.result import Result, p_in_words
 
 Scores = Float[np.ndarray, "sets models"]
 

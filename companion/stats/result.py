@@ -1,4 +1,4 @@
-"""What every result of this package can do beside printing itself: become a row of a table."""
+"""What results of this package share: they become rows of a table, and say p-values alike."""
 
 import dataclasses
 from typing import Any
@@ -23,3 +23,8 @@ class Result:
     def frame(self) -> pd.DataFrame:
         """The result as a table of one row; ``pandas.concat`` puts several together."""
         return pd.DataFrame([self.row])
+
+
+def p_in_words(p_value: float) -> str:
+    """A p-value as part of a sentence, none below the digits that any of these tests can vouch for."""
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"

@@ -14,11 +14,10 @@ from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.arima_process import arma2ma
 
 from companion.stats.checks import as_numbers, check_differs, check_unit
-from companion.stats.coefficients import p_in_words
 from companion.stats.design import Design
 from companion.stats.intervals import Interval
 from companion.stats.options import check_level, check_one_of, check_whole
-from companion.stats.result import Result
+from companion.stats.result import Result, p_in_words
 
 #: Values below which the intervals are too short: for each parameter that is estimated, and altogether.
 VALUES_A_PARAMETER, VALUES = 10, 50
