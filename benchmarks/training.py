@@ -176,33 +176,45 @@ def _status(name: str) -> int:
 
 def growth() -> list[str]:
     """Time and memory of a step against block size, batch and width; the slope on logarithmic axes is the power."""
-    plotting.use_style()
-    figure, axes = plt.subplots(2, len(GROWTH), figsize=(9, 5), layout="constrained")
-    lines = [
-        "\n## How a step grows (CPU, fp32, 4 layers; a process each)\n",
-        "| | sizes | seconds | MiB | power of time | of memory |",
-    ]
-    lines.append("|---|---|---|---|---|---|")
     fixed = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-    for column, (name, values) in enumerate(GROWTH.items()):
+    measured = {}
+    for name, values in GROWTH.items():
         rows = []
         for value in values:
             command = [sys.executable, "-m", "benchmarks.training", "--one-step", name, str(value)]
             out = subprocess.run(command, env=fixed, capture_output=True, text=True, check=True).stdout
             rows.append([float(number) for number in out.split()])
-        seconds, memory = np.array(rows).T
-        powers = [np.polyfit(np.log(values[-3:]), np.log(figures[-3:]), 1)[0] for figures in (seconds, memory)]
-        shown = (", ".join(f"{v:,}" for v in values), ", ".join(f"{s:.2f}" for s in seconds))
-        mib = ", ".join(f"{m / 2**20:,.0f}" for m in memory)
-        lines.append(f"| {name} | {shown[0]} | {shown[1]} | {mib} | {powers[0]:.2f} | {powers[1]:.2f} |")
-        for row, (figures, label) in enumerate(((seconds, "seconds"), (memory / 2**20, "MiB"))):
-            axes[row, column].loglog(values, figures, marker="o")
-            axes[row, column].set(xlabel=name, ylabel=label)
-    figure.savefig(report.RESULTS / "training-growth.png")
+        measured[name] = np.array(rows).T / [[1], [2**20]]
+    draw(measured)
+    lines = [
+        "\n## How a step grows (CPU, fp32, 4 layers; a process each)\n",
+        "| | sizes | seconds | MiB | power of time | of memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (seconds, mib) in measured.items():
+        logarithms = np.log(GROWTH[name][-3:])
+        powers = [np.polyfit(logarithms, np.log(figures[-3:]), 1)[0] for figures in (seconds, mib)]
+        sizes, took = ", ".join(f"{v:,}" for v in GROWTH[name]), ", ".join(f"{s:.2f}" for s in seconds)
+        held = ", ".join(f"{m:,.0f}" for m in mib)
+        lines.append(f"| {name} | {sizes} | {took} | {held} | {powers[0]:.2f} | {powers[1]:.2f} |")
     lines.append(
         "\nPowers are fitted to the three largest sizes. Attention's memory is linear in block_size: a power near 1."
     )
     return [*lines, "\n![time and memory of a step](training-growth.png)"]
+
+
+def draw(measured: dict[str, np.ndarray]) -> None:
+    """Seconds above, MiB below, a column for each size that grows."""
+    plotting.use_style()
+    figure, axes = plt.subplots(2, len(GROWTH), figsize=(9, 5), layout="constrained", sharey="row")
+    for column, (name, values) in enumerate(GROWTH.items()):
+        for row, (figures, label) in enumerate(zip(measured[name], ("seconds", "MiB"), strict=True)):
+            panel = axes[row, column]
+            panel.loglog(values, figures, marker="o")
+            panel.set(xlabel=name, ylabel=label if column == 0 else "")
+            panel.minorticks_off()
+            panel.set_xticks(values, [f"{value:,}" for value in values])
+    figure.savefig(report.RESULTS / "training-growth.png")
 
 
 def main() -> None:
