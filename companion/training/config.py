@@ -41,8 +41,8 @@ class TrainConfig:
         precision: ``fp32``, ``bf16``, ``fp16`` (its gradients are scaled), or ``auto``: bfloat16 where the hardware
             multiplies in it.
         compile: whether ``torch.compile`` makes the model faster; the first steps then take minutes. On the CPU, the
-            compiler of torch 2.13 gave wrong gradients or ended the process for convolutions with batch-norm on images
-            of odd sizes (ours: ConvNet and ResNet, with two threads; as in pytorch issue 181618): take even sizes.
+            compiler of torch 2.13 gave wrong gradients for a small ``ConvNet`` on images of odd sizes, and ended the
+            process for a small ``ResNet`` (as in pytorch issue 181618): compare a few steps with ``compile=False``.
         parallel: under ``torchrun``, ``ddp`` copies the model to every process, ``fsdp`` splits it among them.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         seed: of the order of the data and of dropout. Weights are drawn before, by whoever makes the model.

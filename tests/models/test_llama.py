@@ -137,9 +137,11 @@ def test_weights_that_lack_a_tensor_are_refused(folder):
 
 
 def test_buffers_of_old_files_are_passed_over(folder):
-    path = folder / "model.safetensors"
+    path, expected = folder / "model.safetensors", GPT.from_pretrained(folder).state_dict()
     save_file(load_file(path) | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(3)}, path)
-    GPT.from_pretrained(folder)
+    found = GPT.from_pretrained(folder).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize(
