@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks import report
-from benchmarks.zoo.case import Case
+from reference.case import Case
 
 #: How far apart rounding may bring a compiled model, in parts of the largest entry; 2e-5 is the most that we saw.
 TOLERANCE = 1e-3

@@ -1,4 +1,4 @@
-"""Every family of ``benchmarks.zoo`` beside its reference: same numbers, time, memory; attention and an LSTM alone.
+"""Every family of ``reference`` beside its reference: same numbers, time, memory; attention and an LSTM alone.
 
 ``python -m benchmarks.models`` needs the extras ``test`` and ``bench``, and writes ``results/models-<device>.md``. Each
 pair has the same weights, inputs and precision, and takes turns in one process. Read the ratios; the absolute figures
@@ -19,10 +19,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import equality, layers, report, zoo
+import reference
+from benchmarks import equality, layers, report
 from benchmarks.timing import PRECISIONS, Pass, Timed, run
-from benchmarks.zoo.case import Case
 from companion import runtime
+from reference.case import Case
 
 CONTESTANTS = ("ours", "reference")
 
@@ -31,7 +32,7 @@ def make(family: str, device: torch.device, *, large: bool) -> Case:
     """A case on ``device``, always with the same weights and inputs."""
     torch.manual_seed(0)
     with device:
-        return zoo.make(family, large=large)
+        return reference.make(family, large=large)
 
 
 def make_pass(case: Case, who: str, precision: str, device: torch.device) -> Pass:
@@ -177,7 +178,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count (default 7)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
-    parser.add_argument("--families", default=",".join(zoo.FAMILIES), help="some of them, as a,b (default all)")
+    parser.add_argument("--families", default=",".join(reference.FAMILIES), help="some of them, as a,b (default all)")
     parser.add_argument("--compile", action="store_true", help="compile every family with Inductor too (minutes)")
     parser.add_argument("--peaks-of", nargs=2, help=argparse.SUPPRESS)  # a process that measures memory
     parser.add_argument("--compiled-of", help=argparse.SUPPRESS)  # a process that compiles

@@ -20,7 +20,7 @@ from benchmarks.report import RESULTS, header, write
 from benchmarks.resampling import mean_difference, predictions, races, scipy_f1, scipy_permutation, scores
 from companion.plotting import use_style
 from companion.stats import compare_paired, corpus_ci, metric_ci, permutation_test
-from companion.stats.bootstrap import BLOCK
+from companion.stats.resampling.bootstrap import BLOCK
 
 Held = dict[int, dict[str, int]]
 

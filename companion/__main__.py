@@ -12,7 +12,7 @@ import numpy as np
 
 from companion import data, runtime, training
 from companion.models import GPT, GPTConfig, NGram
-from companion.models.weights import copy_weights
+from companion.models.hub.weights import copy_weights
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,6 @@ from companion.models.blocks import BlockConfig
 from companion.models.clip import CLIP, CLIPConfig
 from companion.models.convnet import ConvNet, ConvNetConfig
 from companion.models.embedding import SkipGram, SkipGramConfig
-from companion.models.experience import Rollout, VectorEnvironments, advantages, discounted_returns, rollout
 from companion.models.gan import GAN, GANConfig
 from companion.models.gpt import GPT, GPTConfig
 from companion.models.graph import (
@@ -24,10 +23,11 @@ from companion.models.graph import (
 )
 from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
-from companion.models.policy import ActorCritic, ActorCriticConfig
 from companion.models.published import PUBLISHED
 from companion.models.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell, unroll
 from companion.models.resnet import ResNet, ResNetConfig
+from companion.models.rl.policy import ActorCritic, ActorCriticConfig
+from companion.models.rl.rollout import Rollout, VectorEnvironments, advantages, discounted_returns, rollout
 from companion.models.sentence_encoder import (
     SentenceEncoder,
     SentenceEncoderConfig,

@@ -25,11 +25,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.bert_folder import read_fields, read_weights, write_folder
 from companion.models.blocks import BlockConfig, EncoderBlock, Stack
 from companion.models.checks import IGNORED, check_sizes, check_tensor, check_values
+from companion.models.hub.bert import read_fields, read_weights, write_folder
+from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.transformer import check_tokens, token_loss
-from companion.models.weights import copy_weights, named_weights
 
 _ENCODER = ("embeddings.", "encoder.")  # how the names of its weights start
 

@@ -32,14 +32,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.cache import KVCache
 from companion.models.checks import IGNORED, check_targets, check_values
-from companion.models.feed_forward import FeedForward, SwiGLU
 from companion.models.gpt_config import GPTConfig
-from companion.models.gpt_folder import read_folder, write_folder
-from companion.models.rotary import Rotation, rotate, rotation
+from companion.models.gpt_layers.cache import KVCache
+from companion.models.gpt_layers.feed_forward import FeedForward, SwiGLU
+from companion.models.gpt_layers.rotary import Rotation, rotate, rotation
+from companion.models.hub.gpt import read_folder, write_folder
+from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.sampling import sample
-from companion.models.weights import copy_weights, named_weights
 
 
 class CausalSelfAttention(nn.Module):

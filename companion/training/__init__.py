@@ -1,13 +1,13 @@
 """Training: one loop, its configuration, what it records."""
 
 from companion.training.config import TrainConfig
+from companion.training.cost import Prediction, predict
 from companion.training.distributed import whole_weights
 from companion.training.ensemble import Weights, fit_weights
 from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
 from companion.training.learners import TorchClassifier, TorchRegressor
 from companion.training.loop import Batches, fit, validate
-from companion.training.predict import Prediction, predict
 from companion.training.recipe import read_recipe
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.search import SearchResult, search

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from companion.models.weights import copy_weights, load_weights, named_weights
+from companion.models.hub.weights import copy_weights, load_weights, named_weights
 from companion.training import random_state
 from companion.training.distributed import World, spread, whole
 from companion.training.ema import WeightAverage

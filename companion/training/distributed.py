@@ -17,7 +17,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from companion.models.weights import named_weights
+from companion.models.hub.weights import named_weights
 from companion.training.config import ParallelName
 from companion.training.rendezvous import join_group
 

@@ -119,7 +119,7 @@ def search(
     trials = _checked_trials(space, trials, method, pruner)
     if importlib.util.find_spec("optuna") is None:
         raise ImportError('expected Optuna for a search, got none: run pip install "large-models-companion[search]"')
-    from companion.training import study
+    from companion.training import optuna_study as study
 
     found = study.run_study(
         _run(objective, seed), space, trials, method=method, storage=storage, name=name, seed=seed, pruner=pruner

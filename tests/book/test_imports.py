@@ -7,11 +7,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "companion"
 LEVELS = {
-    **dict.fromkeys(["runtime", "plotting"], 0),
+    **dict.fromkeys(["runtime", "plotting", "checks", "packaged"], 0),
     **dict.fromkeys(["models", "data", "stats"], 1),
-    **dict.fromkeys(["economics", "training"], 2),
-    **dict.fromkeys(["compress", "trust", "cases"], 3),
-    **dict.fromkeys(["cli", "__main__"], 4),
+    **dict.fromkeys(["training", "economics"], 2),
+    **dict.fromkeys(["finetune", "compress", "trust"], 3),
+    **dict.fromkeys(["serving"], 4),
+    **dict.fromkeys(["cases", "dataroom"], 5),
+    **dict.fromkeys(["__main__"], 6),
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

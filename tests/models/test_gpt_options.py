@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from companion.economics.compute import forward_flops, parameter_count
 from companion.models import GPT, GPTConfig
-from companion.models.cache import KVCache
 from companion.models.gpt import make_norm
-from companion.models.rotary import rotate, rotation
-from companion.models.weights import named_weights
+from companion.models.gpt_layers.cache import KVCache
+from companion.models.gpt_layers.rotary import rotate, rotation
+from companion.models.hub.weights import named_weights
 
 PLAIN = GPTConfig(vocab_size=211, block_size=23, n_layer=2, n_head=15, n_embd=90)
 OPTIONS = {

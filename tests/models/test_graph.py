@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from benchmarks.zoo.gcn import geometric
 from companion.models import GAT, GCN, Adjacency, GATConfig, GCNConfig, GraphSAGE, GraphSAGEConfig
 from companion.models.adjacency import edge_softmax, propagate
+from reference.gcn import geometric
 
 NODES, FEATURES, HIDDEN, CLASSES, EDGES = 19, 7, 5, 11, 53
 FAMILIES = ["gcn", "graph_sage", "gat"]

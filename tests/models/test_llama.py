@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from companion.models import GPT, GPTConfig
-from companion.models.llama_folder import from_tensors
+from companion.models.hub.llama import from_tensors
 
 transformers = pytest.importorskip("transformers")
 

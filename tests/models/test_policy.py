@@ -1,4 +1,4 @@
-"""companion.models.policy and .experience against closed forms, sums by definition, and environments with a script."""
+"""companion.models.rl.policy and .rollout against closed forms, sums by definition, and environments with a script."""
 
 import gymnasium
 import numpy as np

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmarks.zoo.attention import by_our_names, copy_and_read
-from benchmarks.zoo.transformer import Reference, rename
 from companion.economics.compute import parameter_count
 from companion.models import AttentionConfig, BlockConfig, MultiHeadAttention, Transformer, TransformerConfig
 from companion.models.transformer import sinusoids
+from reference.attention import by_our_names, copy_and_read
+from reference.transformer import Reference, rename
 
 # Distinct primes where the model allows it, so that a swapped axis fails.
 BATCH, QUERIES, KEYS, HEADS, WIDTH = 3, 11, 7, 5, 35

@@ -9,16 +9,16 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import companion.models
-from benchmarks import zoo
+import reference
 from companion.economics.compute import forward_flops, parameter_count
-from companion.models.weights import copy_weights, load_weights, named_weights, save_weights
+from companion.models.hub.weights import copy_weights, load_weights, named_weights, save_weights
 
-FAMILIES = zoo.FAMILIES
+FAMILIES = reference.FAMILIES
 
 
 @pytest.fixture(params=FAMILIES)
 def case(request):
-    return zoo.make(request.param)
+    return reference.make(request.param)
 
 
 def test_forward_and_gradients_equal_the_reference(case):
@@ -118,5 +118,5 @@ def test_every_model_has_a_case():
     public = {name: getattr(companion.models, name) for name in companion.models.__all__}
     classes = {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, torch.nn.Module)}
     modules = {name for name, cls in classes.items() if hasattr(cls, "loss")}
-    tested = {cls.__name__ for family in FAMILIES for cls in type(zoo.make(family).model).__mro__}
+    tested = {cls.__name__ for family in FAMILIES for cls in type(reference.make(family).model).__mro__}
     assert sorted(modules - tested) == []

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 
 from companion import stats
-from companion.stats.agreement import _SCALES, _WEIGHTS
-from companion.stats.metrics import ALL_METRICS, METRICS
+from companion.stats.estimates.agreement import _SCALES, _WEIGHTS
+from companion.stats.metrics.metrics import ALL_METRICS, METRICS
 from tests.stats.any_input import (
     ALPHA,
     BINARY,

@@ -1,7 +1,5 @@
 """Agreement of raters: against statsmodels, scikit-learn and published values, bad input."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
 from benchmarks.coverage.laws import rated
-from companion.stats import agreement
-from companion.stats.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
+from companion.stats.estimates.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 
 NAN = float("nan")
 
@@ -30,12 +27,6 @@ FLEISS = [
     [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
 ]  # fmt: skip
-
-
-def test_the_examples_of_the_docstrings_run():
-    result = doctest.testmod(agreement, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(("scale", "value"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])

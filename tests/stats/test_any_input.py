@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from companion import stats
-from companion.stats import Interval, Result, compare, outliers
+from companion.stats import Interval, Result
+from companion.stats.compare import paired as compare
+from companion.stats.monitoring import outliers
 from tests.stats.any_calls import CASES
 from tests.stats.any_input import calls, with_odd_row
 

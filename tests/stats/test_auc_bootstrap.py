@@ -1,13 +1,12 @@
 """The bootstrap of the area by weighted ranks: against SciPy with scikit-learn, in clusters, on bad input."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from companion.stats import auc_bootstrap, auc_bootstrap_ci, bootstrap, bootstrap_ci, metric_ci
+from companion.stats import auc_bootstrap_ci, bootstrap_ci, metric_ci
+from companion.stats.resampling import bootstrap
 
 
 def scans(n_patients, seed=0, decimals=9):
@@ -77,7 +76,3 @@ def test_ignored_clusters_cover_too_seldom():
 def test_refuses(arguments, clusters, message):
     with pytest.raises(ValueError, match=message):
         auc_bootstrap_ci(*arguments, clusters=clusters, n_resamples=99, seed=0)
-
-
-def test_the_example_in_the_docstring_holds():
-    assert doctest.testmod(auc_bootstrap, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -1,7 +1,5 @@
 """Calibration, recalibration and conformal prediction: against scikit-learn, closed forms and simulation; bad input."""
 
-import doctest
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -16,19 +14,12 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss
 
 from benchmarks.coverage.laws import forecasts
-from companion.stats import calibration, conformal, recalibration
-from companion.stats.calibration import reliability
-from companion.stats.conformal import conformal_intervals, conformal_sets
-from companion.stats.recalibration import isotonic_scaling, temperature_scaling
+from companion.stats.probabilities import calibration, conformal
+from companion.stats.probabilities.calibration import reliability
+from companion.stats.probabilities.conformal import conformal_intervals, conformal_sets
+from companion.stats.probabilities.recalibration import isotonic_scaling, temperature_scaling
 
 mpl.use("Agg")
-
-
-@pytest.mark.parametrize("module", [calibration, recalibration, conformal])
-def test_the_examples_of_the_docstrings_run(module):
-    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(("equal", "strategy"), [("mass", "quantile"), ("width", "uniform")])

@@ -1,12 +1,12 @@
 """Scores of a corpus: against plain loops, in bounded memory, on bad input."""
 
-import doctest
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from companion.stats import corpus, corpus_ci
+from companion.stats import corpus_ci
+from companion.stats.estimates import corpus
 
 
 def ratio(sums):
@@ -86,7 +86,3 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
 def test_refuses(rows, combine, message):
     with pytest.raises(ValueError, match=message):
         corpus_ci(rows, combine, n_resamples=99, seed=0)
-
-
-def test_the_examples_in_the_docstring_hold():
-    assert doctest.testmod(corpus, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -11,7 +11,7 @@ from benchmarks.coverage.__main__ import main, report
 from benchmarks.coverage.case import Case, Claim, Outcome, covers, rejects
 from benchmarks.coverage.simulation import simulate
 from companion.stats import Interval, mean_ci
-from companion.stats.metrics import ALL_METRICS
+from companion.stats.metrics.metrics import ALL_METRICS
 
 #: What the quick run takes of the samples of the report.
 QUICK = 1 / 80

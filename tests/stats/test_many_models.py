@@ -1,23 +1,14 @@
 """Cross-validated scores, ranks over many sets, the Bayesian signed-rank test: against papers, SciPy and baycomp."""
 
-import doctest
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
 
 from benchmarks.coverage.parts.algorithms import equal_learners
-from companion.stats import (
-    adjust,
-    bayesian,
-    bayesian_signed_rank,
-    compare_cross_validated,
-    compare_many,
-    cross_validation,
-    ranking,
-)
-from companion.stats.rank_diagram import joined
+from companion.stats import adjust, bayesian_signed_rank, compare_cross_validated, compare_many
+from companion.stats.compare import bayesian, ranking
+from companion.stats.compare.rank_diagram import joined
 
 A = np.array([0.81, 0.84, 0.79, 0.86, 0.82, 0.80, 0.83, 0.85, 0.78, 0.84])
 B = np.array([0.78, 0.80, 0.80, 0.81, 0.79, 0.79, 0.81, 0.80, 0.79, 0.80])
@@ -237,8 +228,3 @@ def test_it_prints_as_one_sentence():
 def test_refuses_scores(columns, rope, message):
     with pytest.raises(ValueError, match=message):
         bayesian_signed_rank(*columns, rope=rope)
-
-
-@pytest.mark.parametrize("module", [cross_validation, ranking, bayesian])
-def test_the_docstrings_examples(module):
-    assert doctest.testmod(module).failed == 0

@@ -1,7 +1,5 @@
 """Adjusted p-values: against statsmodels, by hand, the error they bound, bad input."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.multitest import multipletests
 
-from companion.stats import adjust, multiplicity
+from companion.stats import adjust
 
 STATSMODELS = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
 
@@ -89,7 +87,3 @@ def test_any_input_gives_a_result_or_a_value_error(p_values, method):
         return
     assert (result.adjusted >= result.p_value - 1e-15).all()
     assert (result.adjusted <= 1).all()
-
-
-def test_the_docstrings_examples():
-    assert doctest.testmod(multiplicity).failed == 0

@@ -1,14 +1,13 @@
 """Outliers: the formula, SciPy and scikit-learn, masking, false alarms under normality, bad input."""
 
-import doctest
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.neighbors import LocalOutlierFactor
 
-from companion.stats import local_outlier_factor, outliers, robust_z
+from companion.stats import local_outlier_factor, robust_z
+from companion.stats.monitoring import outliers
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +106,6 @@ def test_text_and_pictures():
     assert len(robust_z(cloud()[:, 0]).plot().get_lines()) == 4  # inside, flagged, two limits
     assert list(robust_z(cloud()[:, 0]).frame) == ["score", "flagged", "ordinary"]
     plt.close("all")
-
-
-def test_the_docstrings_examples():
-    assert doctest.testmod(outliers, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 BAD = [

@@ -1,6 +1,5 @@
 """Permutation tests: against SciPy's, all subsets listed, the law of drawn subsets, bad input."""
 
-import doctest
 import math
 import tracemalloc
 from itertools import combinations
@@ -9,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from companion.stats import bootstrap, permutation, permutation_test, subsets
-from companion.stats.subsets import (
+from companion.stats import permutation_test
+from companion.stats.compare import subsets
+from companion.stats.compare.subsets import (
     all_subsets,
     all_subsets_of_size,
     random_subsets,
@@ -18,6 +18,7 @@ from companion.stats.subsets import (
     random_sums,
     subset_sums,
 )
+from companion.stats.resampling import bootstrap
 
 
 def samples(n_a=7, n_b=5, *, seed=0, shift=0.9):
@@ -183,7 +184,3 @@ BAD = [
 def test_refuses(columns, options, message):
     with pytest.raises(ValueError, match=message):
         permutation_test(*columns, paired=True, **options)
-
-
-def test_the_docstrings_examples():
-    assert doctest.testmod(permutation).failed == 0

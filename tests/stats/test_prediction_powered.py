@@ -1,20 +1,11 @@
 """Prediction-powered inference: its formula, its limits, bad input."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
-from companion.stats import prediction_powered
-from companion.stats.prediction_powered import prediction_powered_ci
-
-
-def test_the_examples_of_the_docstrings_run():
-    result = doctest.testmod(prediction_powered, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.attempted > 0
-    assert result.failed == 0
+from companion.stats.estimates.prediction_powered import prediction_powered_ci
 
 
 def judged(n, n_more, rng, *, noise=0.5, bias=0.3):

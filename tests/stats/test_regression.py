@@ -1,6 +1,5 @@
 """Regression: NIST's certified values, exact fractions, statsmodels, leaving clusters out, bad input."""
 
-import doctest
 from fractions import Fraction
 
 import matplotlib.pyplot as plt
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from companion.stats import linear_regression, logistic, logistic_regression, regression
+from companion.stats import linear_regression, logistic_regression
 
 # NIST StRD, Filip.dat: y and x of the 82 observations; the model has x to x^10.
 FILIP = """
@@ -212,11 +211,6 @@ def test_text_frame_and_pictures():
         assert [label.get_text() for label in fit.plot().get_yticklabels()] == ["a", "b", "c"]
         assert len(fit.plot_diagnostics()) == 2
     plt.close("all")
-
-
-def test_the_docstrings_examples():
-    for module in (regression, logistic):
-        assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 X = np.random.default_rng(1).normal(size=(31, 2))

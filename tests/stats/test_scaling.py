@@ -1,6 +1,5 @@
 """Scaling laws: the published constants recovered, the optimum against a search, SciPy's fit, coverage, bad input."""
 
-import doctest
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -9,8 +8,8 @@ import pytest
 from scipy.optimize import least_squares, minimize_scalar
 from scipy.stats import t
 
-from companion.stats import Interval, chinchilla, power_law, scaling
-from companion.stats.loglaw import LogLaw
+from companion.stats import Interval, chinchilla, power_law
+from companion.stats.scaling.loglaw import LogLaw
 
 E, A, B, ALPHA, BETA = 1.69, 406.4, 410.7, 0.34, 0.28  # Hoffmann et al. 2022, equation 10
 SIZES = np.geomspace(1e7, 1e10, 8)
@@ -159,10 +158,6 @@ def test_a_step_has_next_to_no_upper_bound_of_its_exponent():
 def test_a_budget_beyond_the_data_is_told(published):
     assert "beyond" not in str(published.compute_optimal(1e21))
     assert "beyond the data, where the interval holds only if the law does" in str(published.compute_optimal(1e26))
-
-
-def test_the_docstrings_examples():
-    assert doctest.testmod(scaling, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 LOSS = E + A / SIZES**ALPHA

@@ -1,15 +1,13 @@
 """What may be watched: confidence sequences and A/B tests by simulation, CUPED against regression."""
 
-import doctest
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import integrate, stats
 from statsmodels.api import OLS, add_constant
 
-from companion.stats import ABTest, always_valid, confidence_sequence, cuped, sequential, variance_reduction
-from companion.stats.sequential import log_ratio
+from companion.stats import ABTest, confidence_sequence, cuped
+from companion.stats.experiments.sequential import log_ratio
 
 
 def by_hand(values, alpha):
@@ -209,8 +207,3 @@ Y, X, T = (column[:8] for column in trial())
 def test_cuped_refuses(columns, message):
     with pytest.raises(ValueError, match=message):
         cuped(*columns)
-
-
-@pytest.mark.parametrize("module", [sequential, always_valid, variance_reduction])
-def test_the_docstrings_examples(module):
-    assert doctest.testmod(module).failed == 0

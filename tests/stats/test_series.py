@@ -1,7 +1,5 @@
 """Autoregression: statsmodels on the sunspots, forecasts, bad input."""
 
-import doctest
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import statsmodels.api as sm
 from statsmodels.stats.diagnostic import acorr_ljungbox
 from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 
-from companion.stats import autoregression, series
+from companion.stats import autoregression
 
 
 def sunspots():
@@ -91,10 +89,6 @@ def test_a_series_that_runs_away_is_told():
     result = autoregression(values, max_order=1)
     assert result.largest_root >= 1
     assert "difference the series" in str(result)
-
-
-def test_the_docstrings_examples():
-    assert doctest.testmod(series, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 BAD = [

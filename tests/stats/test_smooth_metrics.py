@@ -7,11 +7,12 @@ from scipy.special import expit, logit
 from sklearn import metrics as sk
 from sklearn.utils.extmath import softmax
 
-from companion.stats import metric_ci, smooth
-from companion.stats.calibration import reliability
-from companion.stats.precision_recall import average_precision
-from companion.stats.probability_metrics import losses
-from companion.stats.regression_metrics import regression_metric
+from companion.stats import metric_ci
+from companion.stats.metrics.numbers import regression_metric
+from companion.stats.metrics.precision_recall import average_precision
+from companion.stats.metrics.probabilities import losses
+from companion.stats.probabilities.calibration import reliability
+from companion.stats.resampling import smooth
 
 
 def numbers(n=101, seed=0):

@@ -6,8 +6,8 @@ from companion.data import TensorBatches, TokenBatches
 from companion.economics.compute import parameter_count, training_flops
 from companion.models import GPT, MLP, GPTConfig, MLPConfig
 from companion.training import TrainConfig, fit, predict
+from companion.training.cost import _step_memory
 from companion.training.distributed import Trainable
-from companion.training.predict import _step_memory
 from companion.training.utilisation import step_flops
 
 GPT_CONFIG = GPTConfig(vocab_size=211, block_size=37, n_layer=2, n_head=5, n_embd=35)

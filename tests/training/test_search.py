@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from companion.data import TensorBatches
-from companion.training import Choice, DivergedError, Range, TrainConfig, fit, search, study
+from companion.training import Choice, DivergedError, Range, TrainConfig, fit, search
+from companion.training import optuna_study as study
 
 LINE = {"x": Range(-3, 3)}
 

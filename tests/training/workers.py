@@ -16,7 +16,7 @@ import torch
 
 from companion.data import TokenBatches
 from companion.models import GPT, GPTConfig
-from companion.models.weights import named_weights
+from companion.models.hub.weights import named_weights
 from companion.training import TrainConfig, fit
 from companion.training.distributed import whole
 

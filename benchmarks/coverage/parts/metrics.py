@@ -12,7 +12,7 @@ from benchmarks.coverage.case import COVERAGE, Case, Claim, Outcome, covers, ins
 from benchmarks.coverage.laws import forecasts
 from benchmarks.coverage.parts.calibration import true_error
 from companion.stats import Interval, metric_ci, reliability
-from companion.stats.counts import Table
+from companion.stats.metrics.counts import Table
 
 Generator = np.random.Generator
 Sample = Callable[[Generator], tuple[np.ndarray, np.ndarray]]

@@ -17,7 +17,7 @@ from companion.stats import (
     release_gate,
     sample_size,
 )
-from companion.stats.auc import delong
+from companion.stats.metrics.auc import delong
 
 Generator = np.random.Generator
 Find = Callable[[Generator, SampleSize], Outcome]

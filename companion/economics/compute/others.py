@@ -7,7 +7,7 @@ from companion.economics.compute.layers import linear, linear_flops
 from companion.models.embedding import SkipGramConfig
 from companion.models.graph import GATConfig, GCNConfig, GraphConfig, GraphSAGEConfig
 from companion.models.mlp import MLPConfig
-from companion.models.policy import ActorCriticConfig
+from companion.models.rl.policy import ActorCriticConfig
 
 
 @parameter_count.register

@@ -1,0 +1,1 @@
+"""The parts of a GPT's block that are no attention."""

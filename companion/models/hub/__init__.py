@@ -1,0 +1,1 @@
+"""Weights and configurations in the formats that others write: read, checked, saved."""

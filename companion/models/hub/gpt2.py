@@ -1,0 +1,85 @@
+"""A GPT as Hugging Face's GPT-2 says it: the fields of ``config.json`` and the names of the tensors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from companion.models.gpt_config import GPTConfig
+from companion.models.hub.folder import refuse_missing, refuse_others
+
+#: What transformers' GPT2Config may say that our model does not have, and the value that it does have.
+_FIXED = {
+    "activation_function": "gelu_new",
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
+
+#: Our fields, and what GPT-2 calls them.
+_FIELDS = {
+    "vocab_size": "vocab_size",
+    "block_size": "n_positions",
+    "n_layer": "n_layer",
+    "n_head": "n_head",
+    "n_embd": "n_embd",
+}
+
+
+def fits(config: GPTConfig) -> bool:
+    """Whether GPT-2 has all the options of ``config``."""
+    options = (config.positions, config.norm, config.feed_forward, config.kv_heads)
+    return options == ("learned", "layer", "gelu", config.n_head)
+
+
+def to_json(config: GPTConfig) -> dict[str, Any]:
+    """The fields of ``config.json``; ``bias`` is our own, since GPT-2 always has constants."""
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        **{theirs: getattr(config, ours) for ours, theirs in _FIELDS.items()},
+        "n_inner": config.n_inner,
+        "layer_norm_epsilon": config.norm_eps,
+        "tie_word_embeddings": config.tied,
+        "bias": config.bias,
+        **{f"{place}_pdrop": config.dropout for place in ("attn", "embd", "resid")},
+        **_FIXED,
+    }
+
+
+def from_json(raw: Mapping[str, Any]) -> GPTConfig:
+    """The config that the fields of ``config.json`` stand for.
+
+    Raises:
+        ValueError: naming a field that is missing, or asks for what our model does not have.
+    """
+    refuse_missing(raw, _FIELDS.values())
+    refuse_others(raw, _FIXED)
+    return GPTConfig(
+        **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
+        n_inner=raw.get("n_inner"),
+        norm_eps=raw.get("layer_norm_epsilon", 1e-5),
+        tied=raw.get("tie_word_embeddings", True),
+        bias=raw.get("bias", True),
+        dropout=raw.get("resid_pdrop", 0.0),
+    )
+
+
+def to_tensors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights by GPT-2's names."""
+    prefix = {"lm_head.weight": ""}
+    return {prefix.get(name, "transformer.") + name: _transposed(name, tensor) for name, tensor in weights.items()}
+
+
+def from_tensors(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+    """GPT-2's weights by our names."""
+    named = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    if config.tied:
+        named.pop("lm_head.weight", None)  # the embeddings again
+    masks = (".attn.bias", ".attn.masked_bias")  # buffers of old files
+    return {name: _transposed(name, tensor) for name, tensor in named.items() if not name.endswith(masks)}
+
+
+def _transposed(name: str, tensor: Tensor) -> Tensor:
+    """GPT-2's linear layers inside blocks are stored [in, out], torch's are [out, in]."""
+    return tensor.T if name.startswith("h.") and tensor.ndim == 2 else tensor

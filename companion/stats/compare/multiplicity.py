@@ -1,0 +1,107 @@
+"""Many tests at once: p-values adjusted so that the surprises that chance alone brings are few."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
+from scipy.stats import false_discovery_control
+
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.options import as_names, check_alpha, check_one_of
+from companion.stats.base.result import Result
+
+#: What each method bounds, in words.
+_ERRORS = {
+    "holm": "the chance of even one false rejection is at most",
+    "benjamini_hochberg": "of the rejections, a share is expected to be false of at most",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Adjusted(Result):
+    """P-values of many tests, adjusted; ``frame`` has a row for each test.
+
+    Attributes:
+        names: of the tests.
+        p_value: as they came, ``[tests]``.
+        adjusted: the least ``alpha`` at which each test would be rejected, ``[tests]``.
+        rejected: which are rejected at ``alpha``, ``[tests]``.
+        alpha: the bound on the error.
+        method: ``"holm"`` or ``"benjamini_hochberg"``.
+    """
+
+    names: tuple[str, ...]
+    p_value: Float[np.ndarray, " tests"]
+    adjusted: Float[np.ndarray, " tests"]
+    rejected: Bool[np.ndarray, " tests"]
+    alpha: float
+    method: str
+
+    def __str__(self) -> str:
+        before = int(np.sum(self.p_value <= self.alpha))
+        return (
+            f"Of {len(self.p_value):,} tests {self.rejected.sum():,} are rejected after adjusting ({before:,} before); "
+            f"{_ERRORS[self.method]} {self.alpha:g} ({self.method})."
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row for each test, in the order given."""
+        return pd.DataFrame({**self.row, "names": list(self.names)}).rename(columns={"names": "name"})
+
+
+def adjust(
+    p_values: ArrayLike, *, method: str = "holm", alpha: float = 0.05, names: Sequence[str] | None = None
+) -> Adjusted:
+    r"""Adjusts p-values of several tests for their number.
+
+    With p-values in order, :math:`p_{(1)} \le \dots \le p_{(m)}`:
+
+    .. math:: \text{Holm: } \max_{j \le i} \min\big(1, (m - j + 1) p_{(j)}\big), \qquad
+        \text{Benjamini-Hochberg: } \min_{j \ge i} \min\big(1, m\, p_{(j)} / j\big)
+
+    ``"holm"`` bounds the chance of any false rejection, whatever the dependence of the tests: take it where one
+    rejection is acted on. ``"benjamini_hochberg"`` bounds the expected share of false ones among the rejections, for
+    independent tests, or positively dependent ones (models against one baseline): take it to screen many. All tests
+    that were looked at must be among them, also those that were not worth a mention.
+
+    Args:
+        p_values: one number a test, from 0 to 1. NaN is refused: leave out tests that could not be made.
+        method: ``"holm"`` or ``"benjamini_hochberg"``.
+        alpha: the bound on the error.
+        names: of the tests; numbers from 0, if None.
+
+    Raises:
+        ValueError: for NaN or a p-value outside [0, 1] (named by its index), none at all, an unknown method, ``alpha``
+            outside (0, 1), another number of names.
+
+    Source:
+        Holm 1979, *Scandinavian Journal of Statistics* 6; Benjamini and Hochberg 1995, *Journal of the Royal
+        Statistical Society B* 57.
+
+    >>> result = adjust([0.01, 0.04, 0.03, 0.005])
+    >>> result.adjusted.round(3).tolist()
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    (vector,) = as_numbers(p_values=p_values)
+    check_one_of("method", method, _ERRORS)
+    check_alpha(alpha)
+    if (outside := (vector < 0) | (vector > 1)).any():
+        index = outside.argmax()
+        raise ValueError(f"expected p_values between 0 and 1, got {vector[index]:g} at index {index}; check that test")
+    labels = as_names(range(len(vector)) if names is None else names)
+    if len(labels) != len(vector):
+        raise ValueError(f"expected a name for each of {len(vector):,} p_values, got {len(labels):,} names")
+    adjusted = _holm(vector) if method == "holm" else false_discovery_control(vector)
+    return Adjusted(labels, vector, adjusted, adjusted <= alpha, alpha, method)
+
+
+def _holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """As statsmodels' ``multipletests``, which collects the process's garbage at each call: it takes long."""
+    order = p_values.argsort()
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(np.arange(len(p_values), 0, -1) * p_values[order]).clip(max=1)
+    return adjusted

@@ -1,0 +1,1 @@
+"""Estimates of one number, and their intervals."""

@@ -1,0 +1,130 @@
+r"""A mean from a few human labels and many of a judge: as narrow as the judge is good, valid whatever it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.base.intervals import Interval
+from companion.stats.base.options import check_level
+from companion.stats.base.result import Result
+
+Vector = Float[np.ndarray, " examples"]
+
+
+@dataclass(frozen=True)
+class PredictionPowered(Result):
+    """A mean of labels, narrowed by a judge's.
+
+    Attributes:
+        interval: the mean with its interval, in the unit of the labels.
+        classical: what the labels alone give (Student's interval).
+        tuning: weight of the judge, from 0, not used, to 1.
+        effective_sample_size: number of labels that would have been needed without the judge.
+        n_labelled: number of labels.
+        n_unlabelled: number of examples that only the judge saw.
+    """
+
+    interval: Interval
+    classical: Interval
+    tuning: float
+    effective_sample_size: float
+    n_labelled: int
+    n_unlabelled: int
+
+    def __str__(self) -> str:
+        return (
+            f"The mean is {self.interval.in_words()}; with the judge, {self.n_labelled:,} labels are worth "
+            f"{self.effective_sample_size:,.0f}."
+        )
+
+
+def prediction_powered_ci(
+    labels: ArrayLike,
+    judged_labelled: ArrayLike,
+    judged_unlabelled: ArrayLike,
+    *,
+    level: float = 0.95,
+    power_tuning: bool = True,
+) -> PredictionPowered:
+    r"""The mean of what people would say of all examples, from :math:`n` labels and a judge's verdicts on everything.
+
+    With labels :math:`y_i`, verdicts :math:`f_i` on the same :math:`n` examples and :math:`\tilde f_j` on :math:`N`
+    more,
+
+    .. math:: \hat\theta = \bar y + \lambda \, (\bar{\tilde f} - \bar f), \qquad \widehat{\mathrm{var}} =
+              \frac{\mathrm{var}(y - \lambda f)}{n} + \lambda^2 \frac{\mathrm{var}(\tilde f)}{N}
+
+    The judge's mean error cancels: the judge may be biased or useless, which costs width, not coverage. With
+    ``power_tuning`` :math:`\lambda` is the minimiser of this variance, :math:`\mathrm{cov}(y, f) / (\mathrm{var}(f) +
+    \frac{n}{N} \mathrm{var}(\tilde f))`, clipped to [0, 1]; the paper's has the pooled variance of verdicts instead.
+    Without, it is 1, and a poor judge makes the interval wider than labels alone would. The interval is Student's with
+    :math:`n - 1` degrees of freedom; with tuning, :math:`\mathrm{var}(y - \lambda f)` has the divisor :math:`n - 2`,
+    since a slope was fitted. So it is never wider than the classical one by more than :math:`\sqrt{(n - 1)/(n - 2)}`,
+    1% for 50 labels.
+
+    Coverage at 95%, 30 to 300 labels, as many or 20 times as many verdicts, judges that err in 10% or are useless,
+    biased scores, probabilities (2,000 samples each): 0.93 to 0.96, where labels are continuous or shares lie between
+    0.5 and 0.7. For shares of 0.9 it is 0.90 to 0.95 below 300 labels: as with every interval of this form, 30 labels
+    of either kind are needed.
+
+    The labelled examples must be a random sample of all, for the judge too: not those it was tuned on. Examples must be
+    independent. For means only. The difference of two models' accuracies or win rates on the same examples is one: pass
+    differences, the first model's verdict less the second's, in all three columns. Missing values are refused.
+
+    Args:
+        labels: numbers ``[n]``, such as 1 for right and 0 for wrong.
+        judged_labelled: the judge's numbers on the same examples ``[n]``: verdicts, or probabilities.
+        judged_unlabelled: the judge's numbers on other examples ``[N]``.
+        level: intended coverage.
+        power_tuning: whether to weigh the judge by its worth.
+
+    Raises:
+        ValueError: for NaN, other lengths, fewer than 3 labels or 2 unlabelled verdicts, labels all alike (a share near
+            0 or 1 needs ``metric_ci``).
+
+    Source:
+        Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023, "Prediction-powered inference", *Science* 382; tuning:
+        Angelopoulos, Duchi and Zrnic 2023, "PPI++: efficient prediction-powered inference", arXiv:2311.01453.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> right = rng.random(2_200) < 0.8
+    >>> judged = np.where(rng.random(2_200) < 0.9, right, ~right)  # the judge errs in 10%
+    >>> print(prediction_powered_ci(right[:200], judged[:200], judged[200:]))
+    The mean is 0.762, with a 95% confidence interval from 0.720 to 0.805 (prediction-powered); with the judge, 200
+    labels are worth 429.
+    """
+    check_level(level)
+    y, f = as_numbers(at_least=3, labels=labels, judged_labelled=judged_labelled)
+    (more,) = as_numbers(at_least=2, judged_unlabelled=judged_unlabelled)
+    check_differs("labels", y)
+    n = len(y)
+    tuning = _tuning(y, f, more) if power_tuning else 1.0
+    fitted = 2 if tuning > 0 and power_tuning else 1
+    variance = (y - tuning * f).var(ddof=fitted) / n + tuning**2 * more.var(ddof=1) / len(more)
+    alone = y.var(ddof=1) / n
+    if variance <= 1e-12 * alone:
+        raise ValueError(
+            "expected a judge that errs somewhere or varies on the unlabelled examples, got neither: no error can be "
+            "estimated; check that judged_labelled does not repeat the labels"
+        )
+    quantile = stdtrit(n - 1, (1 + level) / 2)
+    interval = _interval(
+        float(y.mean() + tuning * (more.mean() - f.mean())), quantile * np.sqrt(variance), level, "prediction-powered"
+    )
+    classical = _interval(float(y.mean()), quantile * np.sqrt(alone), level, "Student's t")
+    return PredictionPowered(interval, classical, tuning, float(n * alone / variance), n, len(more))
+
+
+def _tuning(y: Vector, f: Vector, more: Vector) -> float:
+    scale = f.var(ddof=1) + len(f) / len(more) * more.var(ddof=1)
+    covariance = (y - y.mean()) @ (f - f.mean()) / (len(y) - 1)
+    return float(np.clip(covariance / scale, 0, 1)) if scale > 0 else 0.0
+
+
+def _interval(estimate: float, half_width: float, level: float, method: str) -> Interval:
+    return Interval(estimate, estimate - float(half_width), estimate + float(half_width), level, method)

@@ -1,0 +1,1 @@
+"""Experiments on users, also those that are watched while they run."""

@@ -1,0 +1,1 @@
+"""Drift, outliers and time series of a model at work."""

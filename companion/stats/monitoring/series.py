@@ -1,0 +1,230 @@
+r"""Autoregression of one series, with forecasts whose intervals know that the coefficients are estimated."""
+
+from dataclasses import dataclass, field
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+from scipy import stats
+from statsmodels.stats.diagnostic import acorr_ljungbox
+from statsmodels.tsa.ar_model import AutoReg, ar_select_order
+from statsmodels.tsa.arima_process import arma2ma
+
+from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.intervals import Interval
+from companion.stats.base.options import check_level, check_one_of, check_whole
+from companion.stats.base.result import Result, p_in_words
+from companion.stats.regression.columns import Design
+
+#: Values below which the intervals are too short: for each parameter that is estimated, and altogether.
+VALUES_A_PARAMETER, VALUES = 10, 50
+
+
+@dataclass(frozen=True, eq=False)
+class Autoregression(Result):
+    """A fitted autoregression; ``print`` shows it as one sentence, ``frame`` as one row.
+
+    Attributes:
+        order: how many past values enter.
+        constant: the constant, in the series' unit.
+        lags: coefficient of each past value, the latest first.
+        noise_sd: standard deviation of what cannot be foretold one step ahead, in the series' unit.
+        ljung_box_p: p-value of residuals without autocorrelation; a small one says that the order is too low.
+        ljung_box_lags: up to which lag that was tested.
+        largest_root: modulus of the slowest root; 1 and above means that the fit does not return to a mean.
+        values: the series.
+        covariance: of constant and lags.
+    """
+
+    order: int
+    constant: Interval
+    lags: tuple[Interval, ...]
+    noise_sd: float
+    ljung_box_p: float
+    ljung_box_lags: int
+    largest_root: float
+    values: Float[np.ndarray, " steps"] = field(repr=False)
+    covariance: Float[np.ndarray, "parameters parameters"] = field(repr=False)
+
+    def __str__(self) -> str:
+        verdict = "are still correlated" if self.ljung_box_p < 0.05 else "show no sign of autocorrelation"
+        warning = "; the fit does not return to a mean: difference the series" if self.largest_root >= 1 else ""
+        return (
+            f"An autoregression of order {self.order} leaves noise of standard deviation {self.noise_sd:.3g} over "
+            f"{len(self.values):,} steps, and residuals that {verdict} up to lag {self.ljung_box_lags} (Ljung-Box "
+            f"{p_in_words(self.ljung_box_p)}){warning}."
+        )
+
+    def forecast(self, steps: int, *, level: float = 0.95) -> pd.DataFrame:
+        r"""The next values, each with the interval that a single future value falls in.
+
+        .. math:: \hat y_{n+h} \pm t \sqrt{\sigma^2 \sum_{j<h} \psi_j^2 + g_h^\top V g_h}
+
+        with the weights :math:`\psi` of past noise, the covariance :math:`V` of the parameters and the derivatives
+        :math:`g_h` of the forecast; statsmodels leaves the last term away.
+
+        Args:
+            steps: how far ahead, 1 at least.
+            level: intended coverage, of each step by itself; the whole path stays inside less often.
+
+        Returns:
+            A row a step, indexed from 1, with ``forecast``, ``low``, ``high``, in the series' unit.
+
+        Raises:
+            ValueError: for no step, or a level outside (0, 1).
+        """
+        check_level(level)
+        check_whole("steps", steps, at_least=1, advice="1 forecasts the next value")
+        parameters = np.array([interval.estimate for interval in (self.constant, *self.lags)])
+        path = self._path(parameters, steps)
+        nudges = 1e-4 * np.sqrt(np.diag(self.covariance))
+        slopes = np.array(
+            [
+                (self._path(parameters + n, steps) - self._path(parameters - n, steps)) / (2 * n.sum())
+                for n in np.diag(nudges)
+            ]
+        )
+        weights = arma2ma(np.r_[1, -parameters[1:]], [1], lags=steps)
+        variance = self.noise_sd**2 * np.cumsum(weights**2) + np.sum(slopes * (self.covariance @ slopes), axis=0)
+        half_width = _quantile(len(self.values), self.order, level) * np.sqrt(variance)
+        table = {"forecast": path, "low": path - half_width, "high": path + half_width}
+        return pd.DataFrame(table, index=pd.RangeIndex(1, steps + 1, name="step"))
+
+    def plot(self, axes: Axes | None = None, *, steps: int = 24) -> Axes:
+        """Draws the end of the series and the fan of its forecast: intervals of 50%, 80% and 95%."""
+        fans = [self.forecast(steps, level=level) for level in (0.95, 0.8, 0.5)]
+        axes = plt.subplots()[1] if axes is None else axes
+        n = len(self.values)
+        shown = np.arange(max(0, n - 4 * steps), n)
+        axes.plot(shown, self.values[shown], color="C0", label="observed")
+        for fan in fans:
+            axes.fill_between(n - 1 + fan.index, fan["low"], fan["high"], color="C1", alpha=0.2, linewidth=0)
+        axes.plot(n - 1 + fan.index, fan["forecast"], color="C1", label="forecast, 50%, 80% and 95% intervals")
+        axes.set(xlabel="step", ylabel="value [unit of the series]")
+        axes.legend()
+        return axes
+
+    def _path(self, parameters: Float[np.ndarray, " parameters"], steps: int) -> Float[np.ndarray, " steps"]:
+        known = list(self.values[len(self.values) - self.order :])
+        for _ in range(steps):
+            known.append(parameters[0] + sum(c * y for c, y in zip(parameters[1:], reversed(known), strict=False)))
+        return np.array(known[self.order :])
+
+
+def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic", level: float = 0.95) -> Autoregression:
+    r"""An autoregression with a constant, of the order that an information criterion prefers.
+
+    .. math:: y_t = c + \sum_{i=1}^{p} \varphi_i y_{t-i} + \varepsilon_t
+
+    The orders 0 to ``max_order`` compete on the same values (statsmodels' ``ar_select_order``), then the chosen one is
+    fitted by least squares to all. BIC finds the true order in the long run; AIC takes more lags, which serves
+    forecasts where there is no true order.
+
+    Coverage at 95% with normal noise, ``max_order=3`` and BIC (600 samples each): of the first coefficient, and of
+    forecasts 1, 5 and 20 steps ahead, in brackets those of statsmodels (the last row's coefficient: 2,500 samples):
+
+    ===  =========  ===========  =============  =============  =============
+    n    true lags  coefficient  1 step         5 steps        20 steps
+    ===  =========  ===========  =============  =============  =============
+    50   0.6        0.930        0.953 (0.928)  0.950 (0.932)  0.927 (0.913)
+    50   1.3, -0.6  0.927        0.948 (0.918)  0.932 (0.892)  0.943 (0.908)
+    50   0.9        0.890        0.953 (0.930)  0.907 (0.860)  0.862 (0.818)
+    100  0.6        0.947        0.952 (0.943)  0.933 (0.928)  0.935 (0.920)
+    100  1.3, -0.6  0.948        0.957 (0.948)  0.932 (0.912)  0.923 (0.915)
+    100  0.9        0.923        0.948 (0.943)  0.928 (0.912)  0.905 (0.880)
+    300  0.9        0.919        0.943 (0.942)  0.927 (0.920)  0.940 (0.930)
+    ===  =========  ===========  =============  =============  =============
+
+    So a series that is slow to return to its mean wants 300 values for forecasts far ahead: least squares underrates
+    its memory.
+
+    Assumed: equal steps, no trend or season beyond what the lags carry, noise of one size. The intervals take the order
+    as given.
+
+    Args:
+        series: values at equal steps ``[steps]``, the latest last.
+        max_order: the highest order to try; the series must hold 10 values for each of
+            ``max_order + 2`` parameters, and 50 in any case.
+        criterion: ``"aic"`` or ``"bic"``.
+        level: intended coverage of the coefficients' intervals.
+
+    Raises:
+        ValueError: for NaN (named by its index: leave no gap, interpolate or cut), a series that is constant or too
+            short, one whose past determines it without noise, a unit beyond 1e±60, a negative order, an unknown
+            criterion.
+
+    Source:
+        Box and Jenkins 1970, *Time Series Analysis*; Ljung and Box 1978, *Biometrika* 65.
+
+    >>> rng = np.random.default_rng(0)
+    >>> values = [0.0]
+    >>> for noise in rng.normal(size=199):
+    ...     values.append(0.6 * values[-1] + noise)
+    >>> print(autoregression(values, max_order=4))
+    An autoregression of order 1 leaves noise of standard deviation 0.965 over 200 steps, and residuals that show no
+    sign of autocorrelation up to lag 11 (Ljung-Box p = 0.39).
+    """
+    check_level(level)
+    check_one_of("criterion", criterion, ("aic", "bic"))
+    values = _checked(series, max_order)
+    centre, scale = values.mean(), np.abs(values - values.mean()).max()
+    standard = (values - centre) / scale  # AutoReg takes a column in other units than the constant's for dependent
+    order = len(ar_select_order(standard, max_order, ic=criterion).ar_lags or ())
+    fit = AutoReg(standard, order).fit()
+    noise_sd = float(np.sqrt(np.sum(fit.resid**2) / (fit.nobs - order - 1)))
+    back = np.eye(order + 1)
+    back[0] = [scale, *[-centre] * order]
+    parameters = back @ fit.params + centre * np.eye(order + 1)[0]
+    covariance = back @ fit.cov_params() @ back.T * noise_sd**2 / fit.sigma2
+    half_widths = _quantile(len(values), order, level) * np.sqrt(np.diag(covariance))
+    constant, *lags = (
+        Interval(float(value), float(value - half), float(value + half), level, "Wald, conditional least squares")
+        for value, half in zip(parameters, half_widths, strict=True)
+    )
+    tested = min(order + 10, len(values) // 5)
+    ljung_box = acorr_ljungbox(fit.resid, lags=[tested], model_df=order)
+    return Autoregression(
+        order=order,
+        constant=constant,
+        lags=tuple(lags),
+        noise_sd=float(scale * noise_sd),
+        ljung_box_p=float(ljung_box["lb_pvalue"].iloc[0]),
+        ljung_box_lags=tested,
+        largest_root=float(np.abs(np.roots(np.r_[1, -fit.params[1:]])).max(initial=0)),
+        values=values,
+        covariance=covariance,
+    )
+
+
+def _checked(series: ArrayLike, max_order: int) -> Float[np.ndarray, " steps"]:
+    (values,) = as_numbers(series=series)
+    check_whole("max_order", max_order, at_least=0, advice="0 fits a mean alone")
+    if len(values) < (needed := max(VALUES, VALUES_A_PARAMETER * (max_order + 2))):
+        raise ValueError(
+            f"expected at least {needed} values for orders up to {max_order}, got {len(values)}; lower max_order"
+        )
+    check_differs("series", values)
+    check_unit("series", values)
+    if max_order:
+        _check_noise(values, max_order)
+    return values
+
+
+def _check_noise(values: Float[np.ndarray, " steps"], max_order: int) -> None:
+    """Refuses a series whose past values depend on each other, or determine the next, without any noise."""
+    n = len(values)
+    window = np.column_stack([values[max_order - lag : n - lag] for lag in range(max_order + 1)])
+    try:
+        Design.of(window, ["the value", *(f"lag {lag}" for lag in range(1, max_order + 1))])
+    except ValueError as error:
+        raise ValueError(
+            "expected a series with noise, got one that past values determine exactly (a cycle, a ramp, or a constant "
+            "stretch): there is nothing to estimate; check the data, or lower max_order"
+        ) from error
+
+
+def _quantile(n: int, order: int, level: float) -> float:
+    return float(stats.t.ppf((1 + level) / 2, n - 2 * order - 1))

@@ -1,0 +1,1 @@
+"""Predicted probabilities: calibration and conformal sets."""

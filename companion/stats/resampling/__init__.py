@@ -1,0 +1,1 @@
+"""The bootstrap, and what it resamples."""
