@@ -37,6 +37,7 @@ from torch.nn import functional as F
 
 from companion.models.autoencoder import draw_normal, fully_connected
 from companion.models.checks import check_choices, check_sizes, check_tensor, check_values
+from companion.models.modes import evaluating
 
 LossName = Literal["non_saturating", "wgan_gp"]
 _SIDE = 4  # pixels: the side of the smallest feature map
@@ -169,12 +170,8 @@ class GAN(nn.Module):
             ValueError: for ``n`` below 1.
         """
         noise = draw_normal(n, self.config.noise, like=next(self.parameters()), seed=seed)
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             return self(noise)
-        finally:
-            self.train(was_training)
 
     def _discriminator_loss(
         self, real: Float[Tensor, " batch *shape"], fake: Float[Tensor, " batch *shape"]

@@ -39,6 +39,7 @@ from companion.models.gpt_layers.feed_forward import FeedForward, SwiGLU
 from companion.models.gpt_layers.rotary import Rotation, rotate, rotation
 from companion.models.hub.gpt import read_folder, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
+from companion.models.modes import evaluating
 from companion.models.sampling import sample
 
 
@@ -200,17 +201,12 @@ class GPT(nn.Module):
         generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
         time, block = tokens.shape[1], self.config.block_size
         out = torch.cat([tokens, tokens.new_empty(tokens.shape[0], max_new_tokens)], dim=1)
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                cache = KVCache(self.config, tokens.shape[0], min(block, out.shape[1]), self.wte.weight)
-                for end in range(time, time + max_new_tokens):
-                    start, used = (cache.length, cache) if end <= block else (end - block, None)
-                    logits = self._logits(out[:, start:end], used, last_only=True)[:, -1]
-                    out[:, end] = sample(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-        finally:
-            self.train(was_training)
+        with evaluating(self), torch.inference_mode():
+            cache = KVCache(self.config, tokens.shape[0], min(block, out.shape[1]), self.wte.weight)
+            for end in range(time, time + max_new_tokens):
+                start, used = (cache.length, cache) if end <= block else (end - block, None)
+                logits = self._logits(out[:, start:end], used, last_only=True)[:, -1]
+                out[:, end] = sample(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
         return out
 
     def _logits(

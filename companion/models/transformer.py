@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from companion.models.blocks import BlockConfig, DecoderBlock, EncoderBlock, Stack
 from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, check_values
+from companion.models.modes import evaluating
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,16 +152,11 @@ class Transformer(nn.Module):
         """
         if max_new_tokens < 0:
             raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                memory = self.encode(source, real)
-                for _ in range(max_new_tokens):
-                    likeliest = self.decode(start, memory, real)[:, -1:].argmax(dim=2)
-                    start = torch.cat([start, likeliest], dim=1)
-        finally:
-            self.train(was_training)
+        with evaluating(self), torch.no_grad():
+            memory = self.encode(source, real)
+            for _ in range(max_new_tokens):
+                likeliest = self.decode(start, memory, real)[:, -1:].argmax(dim=2)
+                start = torch.cat([start, likeliest], dim=1)
         return start
 
     def _embed(self, tokens: Int[Tensor, "batch time"], table: nn.Embedding) -> Float[Tensor, "batch time width"]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch.nn import functional as F
 
 from companion.models import GPT
+from companion.models.modes import evaluating
 from companion.stats import Interval, bootstrap_ci
 
 
@@ -27,8 +28,7 @@ def token_losses(model: GPT, tokens: Int[np.ndarray, " time"], *, batch_size: in
     starts = [*range(0, max(1, n - block), max(1, block // 2)), *([n - block] if n > block else [])]
     device = next(model.parameters()).device
     losses, done = np.empty(n), 0
-    model.eval()
-    with torch.inference_mode():
+    with evaluating(model), torch.inference_mode():
         for group in (starts[i : i + batch_size] for i in range(0, len(starts), batch_size)):
             windows = np.stack([before[start : start + block] for start in group])
             logits = model(torch.from_numpy(windows).to(device)).float()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from companion import runtime
+from companion.models.modes import evaluating
 from companion.training import checkpoint
 from companion.training.config import TrainConfig
 from companion.training.distributed import Trainable, World, join, parallelise
@@ -213,10 +214,8 @@ def _validate(
     trainable: nn.Module, data: Batches, batch_size: int, precision: runtime.Precision, world: World
 ) -> float | None:
     device = next(trainable.parameters()).device
-    was_training = trainable.training
-    trainable.eval()
     total, count = 0.0, 0
-    with torch.no_grad():
+    with evaluating(trainable), torch.no_grad():
         for batch in data.validation(batch_size):
             share = world.share(batch)
             n = count_targets(share)
@@ -225,7 +224,6 @@ def _validate(
             with precision.autocast(device):
                 loss = trainable(*[tensor.to(device) for tensor in share])
             total, count = total + float(loss) * n, count + n
-    trainable.train(was_training)
     total, count = world.total([total, count], device)  # type: ignore[assignment]
     return total / count if count else None
 
