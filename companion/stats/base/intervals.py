@@ -64,7 +64,7 @@ class Interval(Result):
     def plot(self, axes: Axes | None = None, *, at: float = 0.0) -> Axes:
         """Draws the estimate as a dot on the interval's line, at height ``at`` of ``axes`` or of new ones.
 
-        :func:`companion.stats.base.forest` draws several with their names.
+        :func:`companion.stats.forest` draws several with their names.
         """
         check_between("at", at, -math.inf, math.inf)
         if axes is None:
