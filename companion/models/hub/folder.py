@@ -65,14 +65,21 @@ def refuse_missing(config: Mapping[str, Any], names: Iterable[str]) -> None:
         raise ValueError(f"expected {', '.join(names)} in config.json, got no {', '.join(missing)}")
 
 
-def refuse_others(config: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+def refuse_others(
+    config: Mapping[str, Any], fixed: Mapping[str, Any], *, equal: Mapping[str, Iterable[Any]] | None = None
+) -> None:
     """Refuses a config that gives a field of ``fixed`` another value; absent or null it has that value.
+
+    Args:
+        config: the fields of ``config.json``.
+        fixed: the value that each field must have.
+        equal: by field, other values that mean the same.
 
     Raises:
         ValueError: naming the field and both values.
     """
     for name, value in fixed.items():
-        if config.get(name) not in (None, value):
+        if config.get(name) not in (None, value, *(equal or {}).get(name, ())):
             raise ValueError(
                 f"expected {name}={value!r} in config.json, got {config[name]!r}, which this model does not have"
             )

@@ -1,6 +1,7 @@
 """The folder of a GPT: as a GPT-2's or a Llama's where it is one, so that others can read it, else by our own names."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from companion.models.gpt_config import GPTConfig
 from companion.models.hub import gpt2 as gpt2_folder
 from companion.models.hub import llama as llama_folder
 from companion.models.hub.folder import read_json, read_tensors, refuse_missing, write_hub_folder
+
+_HEAD, _EMBEDDINGS = "lm_head.weight", "wte.weight"
 
 
 def write_folder(folder: Path, config: GPTConfig, weights: Mapping[str, Tensor]) -> None:
@@ -30,18 +33,51 @@ def read_folder(folder: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
         ValueError: where one of them is damaged, or asks for what our model does not have.
     """
     raw = read_json(folder / "config.json")
-    match raw.pop("model_type", None):
+    given = {name: value for name, value in raw.items() if value is not None}  # null says no more than nothing
+    match raw.get("model_type"):
         case "gpt2":
-            config = gpt2_folder.from_json(raw)
-            return config, gpt2_folder.from_tensors(read_tensors(folder), config)
+            config = gpt2_folder.from_json(given)
+            weights = gpt2_folder.from_tensors(read_tensors(folder))
         case "llama":
-            config = llama_folder.from_json(raw)
-            return config, llama_folder.from_tensors(read_tensors(folder), config)
+            config = llama_folder.from_json(given)
+            weights = llama_folder.from_tensors(read_tensors(folder), config)
         case "companion_gpt":
             fields = [field.name for field in dataclasses.fields(GPTConfig)]
             refuse_missing(raw, fields)
-            return GPTConfig(**{name: raw[name] for name in fields}), read_tensors(folder)
+            config, weights = GPTConfig(**{name: raw[name] for name in fields}), read_tensors(folder)
         case other:
             raise ValueError(
                 f"expected model_type 'gpt2', 'llama' or 'companion_gpt' in {folder / 'config.json'}, got {other!r}"
             )
+    return match_head(config, weights)
+
+
+def match_head(config: GPTConfig, weights: Mapping[str, Tensor]) -> tuple[GPTConfig, dict[str, Tensor]]:
+    """Config and weights, by our names, that agree on whether the output weights are the embeddings.
+
+    As in transformers: where a tied model has stored its output weights only, they are its embeddings too; where it has
+    stored both and they differ, both are kept and the model is untied, with a warning.
+
+    Raises:
+        ValueError: where a model that is not tied has no output weights.
+    """
+    found, head = dict(weights), weights.get(_HEAD)
+    if not config.tied:
+        if head is None:
+            raise ValueError(
+                "expected output weights (lm_head.weight) with tie_word_embeddings=false, got a base model without "
+                "them: save the language model (...ForCausalLM, ...LMHeadModel), not its base (...Model)"
+            )
+        return config, found
+    if head is None:
+        return config, found
+    embeddings = found.setdefault(_EMBEDDINGS, head)
+    if head.shape == embeddings.shape and (head == embeddings).all():
+        del found[_HEAD]
+        return config, found
+    warnings.warn(
+        "tie_word_embeddings is true in config.json, but lm_head.weight differs from the embeddings: both are used and "
+        "the model is untied (tie_word_embeddings=false says so, without this warning)",
+        stacklevel=4,
+    )
+    return dataclasses.replace(config, tied=False), found

@@ -16,6 +16,12 @@ _FIXED = {
     "add_cross_attention": False,
 }
 
+#: Other names of the same function: GELU in the approximation by tanh.
+_EQUAL = {"activation_function": ("gelu_pytorch_tanh", "gelu_fast", "gelu_python_tanh", "gelu_accurate")}
+
+#: Where GPT-2 drops activations; ours has one probability for all three.
+_DROPOUTS = ("attn_pdrop", "embd_pdrop", "resid_pdrop")
+
 #: Our fields, and what GPT-2 calls them.
 _FIELDS = {
     "vocab_size": "vocab_size",
@@ -42,7 +48,7 @@ def to_json(config: GPTConfig) -> dict[str, Any]:
         "layer_norm_epsilon": config.norm_eps,
         "tie_word_embeddings": config.tied,
         "bias": config.bias,
-        **{f"{place}_pdrop": config.dropout for place in ("attn", "embd", "resid")},
+        **dict.fromkeys(_DROPOUTS, config.dropout),
         **_FIXED,
     }
 
@@ -54,15 +60,25 @@ def from_json(raw: Mapping[str, Any]) -> GPTConfig:
         ValueError: naming a field that is missing, or asks for what our model does not have.
     """
     refuse_missing(raw, _FIELDS.values())
-    refuse_others(raw, _FIXED)
+    refuse_others(raw, _FIXED, equal=_EQUAL)
     return GPTConfig(
         **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
         n_inner=raw.get("n_inner"),
         norm_eps=raw.get("layer_norm_epsilon", 1e-5),
         tied=raw.get("tie_word_embeddings", True),
         bias=raw.get("bias", True),
-        dropout=raw.get("resid_pdrop", 0.0),
+        dropout=_dropout(raw),
     )
+
+
+def _dropout(raw: Mapping[str, Any]) -> float:
+    found = {name: raw[name] for name in _DROPOUTS if name in raw}
+    if len(set(found.values())) > 1:
+        raise ValueError(
+            f"expected {', '.join(found)} of one value in config.json, got {', '.join(map(str, found.values()))}, "
+            f"which this model does not have: give them one value there (0 does, unless the model is to be trained)"
+        )
+    return next(iter(found.values()), 0.0)
 
 
 def to_tensors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -71,11 +87,9 @@ def to_tensors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {prefix.get(name, "transformer.") + name: _transposed(name, tensor) for name, tensor in weights.items()}
 
 
-def from_tensors(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+def from_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """GPT-2's weights by our names."""
     named = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    if config.tied:
-        named.pop("lm_head.weight", None)  # the embeddings again
     masks = (".attn.bias", ".attn.masked_bias")  # buffers of old files
     return {name: _transposed(name, tensor) for name, tensor in named.items() if not name.endswith(masks)}
 

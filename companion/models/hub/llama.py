@@ -15,10 +15,12 @@ _FIXED = {
     "attention_bias": False,
     "mlp_bias": False,
     "attention_dropout": 0.0,  # ours drops more than attention weights
-    "rope_scaling": None,
     "sliding_window": None,
     "quantization_config": None,
 }
+
+#: Other names of the same function.
+_EQUAL = {"hidden_act": ("swish",)}
 
 #: Our fields, and what Llama calls them.
 _FIELDS = {
@@ -41,7 +43,9 @@ _IN_BLOCK = {
     "mlp.c_fc.weight": "mlp.up_proj.weight",
     "mlp.c_proj.weight": "mlp.down_proj.weight",
 }
-_OUTSIDE = {"wte.weight": "model.embed_tokens.weight", "ln_f.weight": "model.norm.weight"}
+_OUTSIDE = {"wte.weight": "embed_tokens.weight", "ln_f.weight": "norm.weight"}
+#: What stands before the names of all but the output weights, unless the folder holds a base model (``LlamaModel``).
+_PREFIX = "model."
 
 
 def fits(config: GPTConfig) -> bool:
@@ -71,7 +75,7 @@ def from_json(raw: Mapping[str, Any]) -> GPTConfig:
         ValueError: naming a field that is missing, or asks for what our model does not have.
     """
     refuse_missing(raw, _FIELDS.values())
-    refuse_others(raw, _FIXED)
+    refuse_others(raw, _FIXED, equal=_EQUAL)
     config = GPTConfig(
         **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
         n_kv_head=raw.get("num_key_value_heads"),
@@ -87,15 +91,18 @@ def from_json(raw: Mapping[str, Any]) -> GPTConfig:
 
 
 def _rope_theta(raw: Mapping[str, Any]) -> float:
-    """The base of the angles, which moved into ``rope_parameters`` with transformers 5."""
-    default = {"rope_type": "default", "rope_theta": raw.get("rope_theta", 10_000.0)}
-    found = default | (raw.get("rope_parameters") or {})
-    if found.keys() != default.keys() or found["rope_type"] != "default":
-        raise ValueError(
-            f"expected rope_parameters of a rope_theta and rope_type='default' in config.json, "
-            f"got {raw['rope_parameters']}, which this model does not have"
-        )
-    return found["rope_theta"]
+    """The base of the angles, which moved into ``rope_parameters`` (once ``rope_scaling``) with transformers 5."""
+    theta = raw.get("rope_theta", 10_000.0)
+    for name in ("rope_scaling", "rope_parameters"):
+        given = {field: value for field, value in (raw.get(name) or {}).items() if value is not None}
+        theta = given.pop("rope_theta", theta)
+        plain = {"rope_type": "default", "type": "default", "partial_rotary_factor": 1.0}
+        if any(plain.get(field) != value for field, value in given.items()):
+            raise ValueError(
+                f"expected {name} of a rope_theta and rope_type='default' in config.json, got {raw[name]}, "
+                f"which this model does not have"
+            )
+    return theta
 
 
 def to_tensors(weights: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
@@ -103,7 +110,8 @@ def to_tensors(weights: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Te
     heads = [count * config.head_dim for count in (config.n_head, config.kv_heads, config.kv_heads)]
     tensors: dict[str, Tensor] = {}
     for ours, tensor in weights.items():
-        name = _renamed(ours, "h.", "model.layers.", _IN_BLOCK, _OUTSIDE)
+        name = _renamed(ours, "h.", "layers.", _IN_BLOCK, _OUTSIDE)
+        name = name if name == "lm_head.weight" else _PREFIX + name
         if "qkv_proj" in name:
             parts = zip("qkv", tensor.split(heads), strict=True)
             tensors |= {name.replace("qkv_proj", f"{part}_proj"): rows for part, rows in parts}
@@ -114,16 +122,15 @@ def to_tensors(weights: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Te
 
 def from_tensors(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
     """Llama's weights by our names; what we do not know keeps its name."""
-    kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("rotary_emb.inv_freq")}  # old files
-    if config.tied:
-        kept.pop("lm_head.weight", None)  # the embeddings again
+    kept = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
+    kept = {name: tensor for name, tensor in kept.items() if not name.endswith("rotary_emb.inv_freq")}  # old files
     for layer in range(config.n_layer):
-        name = f"model.layers.{layer}.self_attn.{{}}_proj.weight"
+        name = f"layers.{layer}.self_attn.{{}}_proj.weight"
         apart = [name.format(part) for part in "qkv"]
         if kept.keys() >= set(apart):
             kept[name.format("qkv")] = torch.cat([kept.pop(part) for part in apart])
     in_block, outside = ({theirs: ours for ours, theirs in names.items()} for names in (_IN_BLOCK, _OUTSIDE))
-    return {_renamed(name, "model.layers.", "h.", in_block, outside): tensor for name, tensor in kept.items()}
+    return {_renamed(name, "layers.", "h.", in_block, outside): tensor for name, tensor in kept.items()}
 
 
 def _renamed(name: str, old: str, new: str, in_block: Mapping[str, str], outside: Mapping[str, str]) -> str:
