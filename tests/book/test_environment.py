@@ -1,4 +1,7 @@
-"""One source of truth for versions: pyproject.toml (ranges), constraints.txt (the lock), and what follows them."""
+"""One source of truth for versions: pyproject.toml (ranges), constraints.txt (the lock), and what follows them.
+
+Packages that are wanted for their files only stand in data-packages.txt, apart from both.
+"""
 
 import re
 import sys
@@ -12,10 +15,17 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from companion import packaged
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
 PINS = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in LOCK}
+DATA_PACKAGES = [
+    line
+    for line in (ROOT / "data-packages.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
 GROUPS = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 REQUIREMENTS = [(group, Requirement(text)) for group, texts in GROUPS.items() for text in texts]
 # What torch brings on machines with a graphics card depends on the card.
@@ -39,6 +49,15 @@ def test_a_requirement_is_locked_within_its_range(group: str, requirement: Requi
 def test_ranges_have_a_lower_end() -> None:
     operators = {requirement.name: {spec.operator for spec in requirement.specifier} for _, requirement in REQUIREMENTS}
     assert [name for name, ops in operators.items() if not ops & {">=", "==", "~="}] == []
+
+
+@pytest.mark.parametrize("line", DATA_PACKAGES)
+def test_a_data_package_is_pinned_by_version_and_hash_and_required_by_nothing(line: str) -> None:
+    pin = re.fullmatch(r"([\w.-]+)==([\w.!+-]+)((?: --hash=sha256:[0-9a-f]{64})+)", line)
+    assert pin is not None
+    assert metadata.version(pin[1]) == pin[2]
+    assert canonicalize_name(pin[1]) not in PINS
+    assert packaged.package_folder(pin[1].replace("-", "_")).is_dir()
 
 
 def closure() -> set[str]:
@@ -82,8 +101,9 @@ def test_environment_yml_takes_its_versions_from_the_lock() -> None:
 
 def test_the_makefile_installs_from_the_lock() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    installs = re.findall(r"pip install (.*?)(?: &&| *\\)", makefile)
-    assert len(installs) == 2
+    installs = re.findall(r"pip install (.*?)(?: &&| *\\|; })", makefile)
+    assert len(installs) == 3
+    assert installs[2].removeprefix("--no-compile ") == packaged.INSTALL.removeprefix("pip install ")
     assert installs[0].endswith('--no-deps "$$(head -n 1 constraints.txt)"')
     assert "-c constraints.txt" in installs[1]
     [extras] = re.findall(r"-e \"\.\[([\w,]+)\]\"", installs[1])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "README.md"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "data-packages.txt", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("book", "companion"):
         (tmp_path / name).mkdir()

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "book/how_to_use.md", "book/index.md", "book/appendix/api.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TARGETS = set((ROOT / "Makefile").read_text(encoding="utf-8").partition(".PHONY:")[2].split())
+FILES = ("constraints.txt", "data-packages.txt")
 LOCK = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -80,7 +81,7 @@ def pip_problem(words: list[str]) -> str:
             unknown = set(editable[1].split(",")) - set(PROJECT["optional-dependencies"])
             if unknown:
                 return f"no such extra: {', '.join(unknown)}"
-        elif word not in {"constraints.txt", "torch", "https://download.pytorch.org/whl/cpu", *LOCK}:
+        elif word not in {*FILES, "torch", "https://download.pytorch.org/whl/cpu", *LOCK}:
             return f"neither locked nor known: {word}"
     return ""
 
