@@ -102,7 +102,7 @@ def test_a_base_model_without_output_weights_is_refused(kind, tmp_path):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"rope_parameters": None, "rope_theta": None},
+        {"rope_theta": None},
         {"rope_scaling": None},
         {"rope_scaling": {"rope_type": "default"}},
         {"rope_scaling": {"type": "default"}},
@@ -122,10 +122,15 @@ def test_llama_folders_in_other_spellings(fields, tmp_path):
     assert_equals_transformers(tmp_path)
 
 
-def test_an_angle_base_of_null_is_the_default(tmp_path):  # transformers 5 fails on it
+@pytest.mark.parametrize(
+    "fields",
+    [{"rope_parameters": {"rope_type": "default", "rope_theta": None}}, {"rope_parameters": None, "rope_theta": None}],
+    ids=str,
+)
+def test_an_angle_base_of_null_is_the_default(fields, tmp_path):  # transformers 5 fails on it
     save("llama", tmp_path)
     expected = GPT.from_pretrained(tmp_path).config
-    change_config(tmp_path, rope_parameters={"rope_type": "default", "rope_theta": None})
+    change_config(tmp_path, **fields)
     assert GPT.from_pretrained(tmp_path).config == expected
 
 
