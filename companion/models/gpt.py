@@ -24,69 +24,27 @@ Axes: batch; time (position in the sequence); width (``n_embd``); head (``n_head
 """
 
 import math
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.checks import IGNORED, check_targets, check_values
 from companion.models.gpt_config import GPTConfig
+from companion.models.gpt_layers.attention import CausalSelfAttention
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.feed_forward import FeedForward, SwiGLU
-from companion.models.gpt_layers.rotary import Rotation, rotate, rotation
+from companion.models.gpt_layers.rotary import Rotation, rotation
+from companion.models.gpt_layers.writing import Writer, WritingOptions, first_columns, positions, stop_list, visible
 from companion.models.hub.gpt import read_folder, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.modes import evaluating
 from companion.models.sampling import sample
-
-
-class CausalSelfAttention(nn.Module):
-    r"""Multi-head attention, :math:`\mathrm{softmax}(QK^\top/\sqrt{d} + M)V` with M = -∞ where a position is later.
-
-    With ``n_kv_head`` below ``n_head``, groups of query heads share a head of keys and values (Ainslie et al. 2023).
-    Computed by torch's fused kernel, whose memory is linear in time (Dao et al. 2022), not by the formula as it stands.
-    """
-
-    def __init__(self, config: GPTConfig) -> None:
-        super().__init__()
-        self.n_head, self.kv_heads, self.head_dim = config.n_head, config.kv_heads, config.head_dim
-        self.dropout = config.dropout
-        self.c_attn = nn.Linear(
-            config.n_embd, (config.n_head + 2 * config.kv_heads) * config.head_dim, bias=config.bias
-        )
-        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch time width"],
-        cache: KVCache | None,
-        layer: int,
-        turn: Rotation | None = None,
-    ) -> Float[Tensor, "batch time width"]:
-        """Mixes positions; with a cache, ``x`` holds the new positions only."""
-        heads = self.c_attn(x).view(*x.shape[:2], -1, self.head_dim)
-        if turn is not None:
-            qk, v = heads.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=2)
-            heads = torch.cat([rotate(qk, *turn), v], dim=2)
-        if cache is None:  # split before the axes are swapped, so that gradients join as they lie in memory
-            parts = heads.split_with_sizes((self.n_head, self.kv_heads, self.kv_heads), dim=2)
-            q, k, v = (part.transpose(1, 2) for part in parts)
-        else:  # the cache takes both in one go
-            q, kv = (part.transpose(1, 2) for part in heads.split_with_sizes((self.n_head, 2 * self.kv_heads), dim=2))
-            k, v = cache.extend(layer, kv).chunk(2, dim=1)
-        # One new position sees everything: no mask. Several are only ever asked for on an empty cache: the causal one.
-        y = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=x.shape[1] > 1,
-            enable_gqa=self.kv_heads < self.n_head,  # copying each head for its group takes longer
-        )
-        return self.c_proj(y.transpose(1, 2).flatten(2))
 
 
 def make_norm(config: GPTConfig) -> nn.Module:
@@ -109,13 +67,14 @@ class Block(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "batch time width"],
+        x: Float[Tensor, "batch new width"],
         cache: KVCache | None,
         layer: int,
         turn: Rotation | None = None,
-    ) -> Float[Tensor, "batch time width"]:
-        """The residual stream after this block."""
-        x = x + self.dropout(self.attn(self.ln_1(x), cache, layer, turn))
+        mask: Bool[Tensor, "batch 1 new seen"] | None = None,
+    ) -> Float[Tensor, "batch new width"]:
+        """The residual stream after this block; ``cache``, ``turn`` and ``mask`` as attention takes them."""
+        x = x + self.dropout(self.attn(self.ln_1(x), cache, layer, turn, mask))
         return x + self.dropout(self.mlp(self.ln_2(x)))
 
 
@@ -178,50 +137,122 @@ class GPT(nn.Module):
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
+        stop_tokens: Sequence[int] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
     ) -> Int[Tensor, "batch longer"]:
-        """``tokens`` followed by ``max_new_tokens`` more, drawn one at a time; the model is used in evaluation mode.
+        """``tokens`` followed by up to ``max_new_tokens`` more, drawn one at a time, in evaluation mode.
 
-        Past ``block_size`` the model sees the last ``block_size`` tokens, and each token costs a whole forward pass:
-        what the cache holds of them was computed from tokens that are no longer seen.
+        A row that has drawn one of ``stop_tokens`` is finished, and repeats it until all rows are.
+
+        A row sees at most ``block_size`` tokens. Where it would be longer, it forgets all but the last half of them
+        (``(block_size + 1) // 2``) and goes on from there as from a prompt. Departure from a window that moves by one
+        token at a time: there each token would cost a whole forward pass, since what the cache holds was computed from
+        tokens that are no longer seen; so it costs that of two tokens, and a token sees 3/4 of the window on average.
 
         Args:
-            tokens: the prompts, all of one length, at most ``block_size``.
-            max_new_tokens: how many tokens to add.
+            tokens: the prompts, at most ``block_size`` long; shorter ones are filled on the left.
+            max_new_tokens: how many tokens to add at most.
             temperature: logits are divided by it; 0 takes the likeliest token (greedy).
             top_k: draw from the k likeliest tokens only.
             top_p: draw from the smallest set of tokens whose probability reaches p (Holtzman et al. 2020).
             seed: the same seed gives the same tokens, on the same device.
+            stop_tokens: what ends a row, such as ``[data.end_of_text_id(tokenizer)]``; none for a fixed length.
+            padding_mask: True at tokens, False at what fills a shorter prompt on its left; none where all are tokens.
 
         Raises:
-            ValueError: for bad tokens (as :meth:`forward`), or an option out of its range.
+            ValueError: for bad tokens (as :meth:`forward`), an option out of its range, a padding mask of another shape
+                or with padding elsewhere than on the left, or logits that are NaN or infinite.
+
+        Example:
+            >>> import torch
+            >>> from companion.models import GPT, GPTConfig
+            >>> model = GPT(GPTConfig(vocab_size=11, block_size=8, n_layer=1, n_head=1, n_embd=4))
+            >>> prompts = torch.tensor([[1, 2, 3], [0, 0, 7]])
+            >>> mask = torch.tensor([[True, True, True], [False, False, True]])
+            >>> model.generate(prompts, 20, temperature=0, padding_mask=mask).shape
+            torch.Size([2, 23])
         """
+        options: WritingOptions = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        options |= {"stop_tokens": stop_tokens, "padding_mask": padding_mask}
+        writer = self._writer(tokens, max_new_tokens, **options)
+        for _ in self._write(writer):
+            pass
+        return writer.written
+
+    def generate_stream(
+        self, tokens: Int[Tensor, "batch time"], max_new_tokens: int, **options: Unpack[WritingOptions]
+    ) -> Iterator[Int[Tensor, " batch"]]:
+        """The tokens that :meth:`generate` would add, one of each row at a time, as they are drawn.
+
+        The model is in evaluation mode until the iterator is exhausted or closed.
+
+        Args:
+            tokens: as :meth:`generate`.
+            max_new_tokens: as :meth:`generate`.
+            options: those of :meth:`generate`, by name.
+
+        Raises:
+            ValueError: as :meth:`generate`; bad arguments before the first token is asked for.
+        """
+        return self._write(self._writer(tokens, max_new_tokens, **options))
+
+    def _write(self, writer: Writer) -> Iterator[Int[Tensor, " batch"]]:
+        with evaluating(self):
+            while not writer.finished:
+                with torch.inference_mode():  # not across the yield: the caller's tensors are its own
+                    writer.step()
+                yield writer.written[:, -1].clone()
+
+    def _writer(
+        self, tokens: Int[Tensor, "batch time"], max_new_tokens: int, **options: Unpack[WritingOptions]
+    ) -> Writer:
         self._check(tokens)
         if max_new_tokens < 0:
             raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
-        generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
-        time, block = tokens.shape[1], self.config.block_size
-        out = torch.cat([tokens, tokens.new_empty(tokens.shape[0], max_new_tokens)], dim=1)
-        with evaluating(self), torch.inference_mode():
-            cache = KVCache(self.config, tokens.shape[0], min(block, out.shape[1]), self.wte.weight)
-            for end in range(time, time + max_new_tokens):
-                start, used = (cache.length, cache) if end <= block else (end - block, None)
-                logits = self._logits(out[:, start:end], used, last_only=True)[:, -1]
-                out[:, end] = sample(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-        return out
+        stop = stop_list(options.get("stop_tokens"), self.config.vocab_size)
+        seed = options.get("seed")
+        draw = partial(
+            sample,
+            temperature=options.get("temperature", 1.0),
+            top_k=options.get("top_k"),
+            top_p=options.get("top_p"),
+            generator=None if seed is None else torch.Generator(tokens.device).manual_seed(seed),
+        )
+        room = min(self.config.block_size, tokens.shape[1] + max_new_tokens)
+        return Writer(
+            tokens,
+            max_new_tokens,
+            first=first_columns(tokens, options.get("padding_mask")),
+            stop=stop,
+            block=self.config.block_size,
+            cache=KVCache(self.config, tokens.shape[0], room, self.wte.weight),
+            logits=partial(self._logits, last_only=True),
+            draw=draw,
+        )
 
     def _logits(
-        self, tokens: Int[Tensor, "batch time"], cache: KVCache | None = None, *, last_only: bool = False
-    ) -> Float[Tensor, "batch time vocab"]:
+        self,
+        tokens: Int[Tensor, "batch new"],
+        cache: KVCache | None = None,
+        first: Int[Tensor, " batch"] | None = None,
+        *,
+        last_only: bool = False,
+    ) -> Float[Tensor, "batch positions vocab"]:
+        """The logits after each of ``tokens``, or after the last only; rows start at ``first``, where it is given."""
         start = 0 if cache is None else cache.length
         end = start + tokens.shape[1]
-        x, turn = F.embedding(tokens, self.wte.weight), None
-        if self.wpe is not None:
+        x, turn, mask = F.embedding(tokens, self.wte.weight), None, None
+        if first is not None:
+            mask = visible(first, start, end)
+        if self.wpe is None:
+            turn = rotation(positions(start, end, tokens.device, first), self.config.head_dim, self.config.rope_theta)
+        elif first is None:
             x = x + self.wpe.weight[start:end]
         else:
-            turn = rotation(start, end, self.config.head_dim, self.config.rope_theta, tokens.device)
+            x = x + self.wpe.weight[positions(start, end, tokens.device, first)]
         x = self.dropout(x)
         for layer, block in enumerate(self.h):
-            x = block(x, cache, layer, turn)
+            x = block(x, cache, layer, turn, mask)
         if cache is not None:
             cache.length = end
         output = self.wte.weight if self.lm_head is None else self.lm_head.weight

@@ -93,15 +93,6 @@ def test_no_position_sees_a_later_one(model, device):
     assert not torch.allclose(model(x)[:, 17], model(changed)[:, 17])
 
 
-def test_the_cache_changes_nothing(model, device):
-    model, x = model.to(device), tokens(2, 11).to(device)
-    out = model.generate(x, 40, temperature=0)  # goes 14 tokens past block_size
-    assert out.shape == (2, 51)
-    for end in range(11, 51):
-        expected = model(out[:, max(0, end - 37) : end])[:, -1].argmax(dim=-1)
-        assert torch.equal(out[:, end], expected), f"token {end}"
-
-
 def test_generating_leaves_the_model_as_it_was(model):
     model.train()
     out = model.generate(tokens(), 3, seed=0)

@@ -1,1 +1,1 @@
-"""The parts of a GPT's block that are no attention."""
+"""The parts of a GPT, and of writing with one."""
