@@ -9,12 +9,14 @@ Axes: caption; colour (red, green, blue: from 0 to 1); height, width (pixels, fr
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from companion.data.fingerprint import digest_items
 from companion.data.order import shuffled_items
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
@@ -120,6 +122,11 @@ class CaptionedShapes:
         """Images and tokens of training step ``step``."""
         items = shuffled_items(len(self.train_captions), step, batch_size, seed=seed)
         return self._pairs([self.train_captions[item] for item in items], np.random.default_rng([seed, step, 1]))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these batches from others."""
+        captions = {"train": self.train_captions, "validation": self.validation_captions}
+        return {"size": self.size, "seed": self.seed, **{name: digest_items(texts) for name, texts in captions.items()}}
 
     def validation(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """One image of each held-out caption, the same each time."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
+from companion.data.fingerprint import digest_items
 from companion.data.order import shuffled_items
 
 
@@ -31,6 +32,12 @@ class _Rows:
         while True:
             yield shuffled_items(self.n, step, self.batch_size, seed=self.seed).tolist()
             step += 1
+
+
+def _sample(items: MapDataset) -> list[Any]:
+    places = sorted({*range(0, len(items), max(1, len(items) // 7)), len(items) - 1})
+    sums = [(digest_items(items[place]), digest_items(items[place])) for place in places if len(items)]
+    return [len(items), *(one if one == other else None for one, other in sums)]
 
 
 class DatasetBatches:
@@ -64,6 +71,14 @@ class DatasetBatches:
             self._batches = iter(self._loader(self.train, batch_sampler=rows, seed=seed))
         self._next = (step + 1, batch_size, seed)
         return tuple(next(self._batches))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these batches from others: lengths and a few items, but those that differ from reading to reading.
+
+        Items of random augmentation do so, and cannot be compared.
+        """
+        sets = {"train": self.train, "validation": self.validation_set}
+        return {name: _sample(items) for name, items in sets.items() if items is not None}
 
     def validation(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
         """All validation items, in order."""

@@ -1,10 +1,12 @@
 """A data set that fits in memory, as :func:`companion.training.fit` takes it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 
 
@@ -30,6 +32,13 @@ class TensorBatches:
         """The rows that training step ``step`` sees."""
         rows = torch.from_numpy(shuffled_items(len(self.train[0]), step, batch_size, seed=seed))
         return tuple(tensor[rows] for tensor in self.train)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these batches from others, of large tensors by samples (see :mod:`companion.data.fingerprint`)."""
+        return {
+            "train": [digest(tensor) for tensor in self.train],
+            "validation": [digest(tensor) for tensor in self.validation_set],
+        }
 
     def validation(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
         """All validation rows, in order."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 
 END_OF_TEXT = "<|endoftext|>"
@@ -166,6 +168,14 @@ class TokenBatches:
         rows = np.stack([self.train[start : start + self.block_size + 1] for start in starts]).astype(np.int64)
         both = torch.from_numpy(rows)
         return both[:, :-1], both[:, 1:]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these batches from others, of a large file by samples (see :mod:`companion.data.fingerprint`)."""
+        return {
+            "block_size": self.block_size,
+            "train": digest(self.train),
+            "validation": digest(self.validation_tokens),
+        }
 
     def validation(self, batch_size: int) -> Iterator[Windows]:
         """All validation tokens in windows that do not overlap; the last window is filled with targets of -100."""

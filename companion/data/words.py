@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 
 Words = Int[np.ndarray, " time"]
@@ -139,13 +141,24 @@ class SkipGramBatches:
                     f"expected more than 2 * window = {2 * window} {name} words after subsampling, got {len(text)}: "
                     f"give more text, a smaller window or a larger subsample"
                 )
-        self._cumulative = np.cumsum(counts**0.75)
+        self._counts, self._cumulative = counts, np.cumsum(counts**0.75)
         self._distances = np.repeat(np.arange(1, window + 1), np.arange(window, 0, -1))
 
     def batch(self, step: int, batch_size: int, *, seed: int) -> Pairs:
         """Centres, contexts and noise of training step ``step``."""
         centres = shuffled_items(len(self.train) - 2 * self.window, step, batch_size, seed=seed) + self.window
         return self._pairs(self.train, centres, np.random.default_rng([seed, step, 1]))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these batches from others."""
+        return {
+            "window": self.window,
+            "negatives": self.negatives,
+            "seed": self.seed,
+            "train": digest(self.train),
+            "validation": digest(self.validation_words),
+            "counts": digest(self._counts),
+        }
 
     def validation(self, batch_size: int) -> Iterator[Pairs]:
         """One pair of each word of the validation text, in order; the same pairs and noise each time."""

@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from companion.models.hub.weights import copy_weights, load_weights, named_weights
 from companion.training import random_state
-from companion.training.distributed import World, spread, whole
+from companion.training.distributed import World, gathered, spread
 from companion.training.ema import WeightAverage
 from companion.training.optimizers import restore_state, state_tensors
 
@@ -52,10 +52,16 @@ class Learner:
     world: World
 
 
+def at(run: str | Path, step: int) -> Checkpoint:
+    """The checkpoint of ``step`` in a run's folder, whether it is there or not."""
+    return Checkpoint(Path(run) / f"step-{step:08d}", step)
+
+
 def all_in(run: str | Path) -> list[Checkpoint]:
-    """The checkpoints of a run's folder, oldest first, whether whole or damaged."""
-    found = [Checkpoint(folder, int(folder.name.removeprefix("step-"))) for folder in Path(run).glob("step-*")]
-    return sorted(found, key=lambda checkpoint: checkpoint.step)
+    """The checkpoints of a run's folder, oldest first, whether whole or damaged. Other names are passed over."""
+    digits = [folder.name.removeprefix("step-") for folder in Path(run).glob("step-*") if folder.is_dir()]
+    found = [at(run, int(number)) for number in digits if number.isascii() and number.isdigit()]
+    return sorted((each for each in found if each.folder.name[5:] in digits), key=lambda each: each.step)
 
 
 def newest(run: str | Path) -> Checkpoint | None:
@@ -82,12 +88,12 @@ def damage(checkpoint: Checkpoint) -> str:
     """What is wrong with a checkpoint's files; empty where all are as written. None is parsed before."""
     try:
         sums = json.loads((checkpoint.folder / _SUMS).read_text())
-        if not {_MODEL, _OPTIMIZER, _STATE} <= sums.keys():
+        if not {_MODEL, _OPTIMIZER, _AVERAGE, _STATE} <= sums.keys():
             return f"{_SUMS} does not list all files"
         differing = [name for name, digest in sums.items() if _digest(checkpoint.folder / name) != digest]
     except FileNotFoundError as error:
         return f"no {Path(error.filename).name}"
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return f"{_SUMS} is not what was written"
     return f"{', '.join(differing)} not as written" if differing else ""
 
@@ -104,13 +110,13 @@ def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) ->
     Raises:
         OSError: where the disk is full or cannot be written to, naming the folder. Earlier checkpoints stay whole.
     """
-    checkpoint = Checkpoint(Path(run) / f"step-{step:08d}", step)
-    weights = {name: whole(tensor) for name, tensor in named_weights(learner.model).items()}
-    optimizer = state_tensors(learner.model, learner.optimizers)
-    average = {name: whole(tensor) for name, tensor in learner.average.tensors(learner.model).items()}
-    for rank, states in enumerate(learner.world.gather(random_state.capture())):
-        optimizer |= {f"rng/{rank}/{name}": tensor for name, tensor in states.items()}
-    if learner.world.rank == 0:
+    checkpoint, rank = at(run, step), learner.world.rank
+    weights = gathered(named_weights(learner.model), rank=rank)
+    optimizer = gathered(state_tensors(learner.model, learner.optimizers), rank=rank)
+    average = gathered(learner.average.tensors(learner.model), rank=rank)
+    for each, states in enumerate(learner.world.gather(random_state.capture())):
+        optimizer |= {f"rng/{each}/{name}": tensor for name, tensor in states.items()}
+    if rank == 0:
         part = checkpoint.folder.with_name(f".part-{step}")
         try:
             _write(part, {_MODEL: weights, _OPTIMIZER: optimizer, _AVERAGE: average}, {"step": step, **state})
@@ -132,7 +138,7 @@ def remove_old(run: str | Path, *, keep: int, best: int | None) -> None:
         if old.step != best:
             shutil.rmtree(old.folder)
     for part in Path(run).glob(".part-*"):
-        shutil.rmtree(part)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:

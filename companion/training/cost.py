@@ -49,6 +49,8 @@ class Prediction:
 
     def against(self, history: History) -> str:
         """One line on how far off time and memory were."""
+        if not history.rows:
+            return "there is no row in the run's history to compare with"
         took, held = history.seconds, max(row["memory"] or 0.0 for row in history.rows)
         return (
             f"it took {took:,.0f} s ({took / self.seconds - 1:+.0%} of what was expected) and "

@@ -5,7 +5,7 @@
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -145,6 +145,19 @@ def whole(tensor: Tensor) -> Tensor:
     if isinstance(tensor, DTensor):
         tensor = tensor.full_tensor()
     return tensor.detach()
+
+
+def gathered(tensors: Mapping[str, Tensor], *, rank: int) -> dict[str, Tensor]:
+    """The tensors whole and on the CPU in the first process, nothing in the others; all processes call it together.
+
+    One tensor at a time is put together on the devices: none of them ever holds all that is split among them.
+    """
+    found = {}
+    for name, tensor in tensors.items():
+        full = whole(tensor)
+        if rank == 0:
+            found[name] = full.cpu()
+    return found
 
 
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:

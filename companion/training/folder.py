@@ -1,107 +1,189 @@
-"""A run's folder: one run at a time in it, what it was told, on what it ran, what it recorded.
+"""A run's folder: one run at a time in it, what it was told, on what it ran, what it recorded, and its checkpoints.
 
 ``config.json``, ``environment.json``, ``log.jsonl`` (a row a step), ``step-*`` (checkpoints), ``lock``.
 """
 
 import dataclasses
 import json
-import logging
-import os
 import platform
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from companion import runtime
+from companion.training import checkpoint
+from companion.training.checkpoint import Learner
 from companion.training.config import TrainConfig
-from companion.training.history import Row
+from companion.training.history import Best, Row
+from companion.training.identity import Identity, differences, identify
+from companion.training.run_log import RunLog
 
-_log = logging.getLogger(__name__)
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run has come, beside what its learner holds.
+
+    Attributes:
+        step: steps taken.
+        rows: of the history; the first process has them, and only as many as the log still holds.
+        best: the best validation so far.
+        scaler: the state of the gradients' scaling.
+    """
+
+    step: int = 0
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    best: Best | None = None
+    scaler: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class NoFolder(AbstractContextManager["NoFolder"]):
+    """What a run without ``checkpoint_dir`` has for a folder: nothing is kept."""
+
+    def __exit__(self, *error: object) -> None:
+        """Does nothing: there is nothing to let go."""
+
+    def resume(self, data: Any) -> Progress:
+        """The progress of a run that begins."""
+        return Progress()
+
+    def record(self, row: Row) -> None:
+        """Keeps nothing."""
+
+    def save(self, step: int, best: Best | None, scaler: dict[str, Any]) -> None:
+        """Keeps nothing."""
+
+    def restore(self, step: int) -> None:
+        """Not called: what gives the best weights back needs a folder, as the configuration says."""
+        raise AssertionError(step)
+
+    def last(self) -> Path | None:
+        """There is no checkpoint."""
+        return None
 
 
 class RunFolder:
-    """The open folder of a run, or of none where ``config.checkpoint_dir`` is None or another process writes.
+    """The open folder of a run, in every one of its processes; the first one writes.
 
     Args:
+        path: the folder; made where there is none.
         config: what the run was told.
-        writes: whether this process is the one that writes.
+        learner: what the checkpoints keep.
     """
 
-    def __init__(self, config: TrainConfig, *, writes: bool) -> None:
-        self.path = Path(config.checkpoint_dir) if config.checkpoint_dir is not None and writes else None
-        self._config = config
-        self._lock = ExitStack()
-        self._log: IO[str] | None = None
-        self._board: Any = None
+    def __init__(self, path: Path, config: TrainConfig, learner: Learner) -> None:
+        self.path = path
+        self._config, self._learner = config, learner
+        self._writes = learner.world.rank == 0
+        self._open = ExitStack()
+        self._run_log: RunLog | None = None
+        self._identity: Identity = {}
 
     def __enter__(self) -> Self:
-        if self.path is not None:
-            try:
-                self._lock.enter_context(runtime.locked(self.path / "lock", wait=False))
-            except BlockingIOError as error:
-                raise ValueError(
-                    f"expected no other run in {self.path}, got one at work: wait, or take another checkpoint_dir"
-                ) from error
+        if not self._writes:
+            return self
+        try:
+            self._open.enter_context(runtime.locked(self.path / "lock", wait=False))
+        except BlockingIOError as error:
+            raise ValueError(
+                f"expected no other run in {self.path}, got one at work: wait, or take another checkpoint_dir"
+            ) from error
+        except OSError as error:
+            raise OSError(f"expected checkpoint_dir to be a folder to write to, got {error}") from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for opened in (self._log, self._board, self._lock):  # the lock last: closing lets it go
-            if opened is not None:
-                opened.close()
+        self._open.close()  # in the reverse order of opening: the lock last
 
-    def begin(self, steps: int) -> list[Row]:
-        """Opens the log behind the first ``steps`` steps and returns their rows; later rows, of lost steps, go."""
-        if self.path is None:
-            return []
-        self._write("config.json", dataclasses.asdict(self._config))
-        self._write("environment.json", _environment())
-        if self._config.tensorboard:
-            self._board = _tensorboard(self.path)
-        path = self.path / "log.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-        kept: list[Row] = []
-        for line in lines:
-            row = _parsed(line)
-            if row is None or len(kept) == steps:
-                break
-            kept.append(row)
-        path.write_text("".join(lines[: len(kept)]), encoding="utf-8")
-        if len(kept) < steps:
-            _log.warning("expected %d rows in %s, got %d: the history lacks the others", steps, path, len(kept))
-        self._log = path.open("a", encoding="utf-8", buffering=1)  # by lines: whoever watches sees each step
-        return kept
+    def resume(self, data: Any) -> Progress:
+        """Puts the learner where the run stopped, and opens the log there. A run that is refused changes nothing.
+
+        Raises:
+            ValueError: where the folder holds another run, more steps than are asked for, or damaged checkpoints only.
+        """
+        self._identity = identify(self._learner.model, data, self._config)
+        found = checkpoint.newest(self.path)
+        state = {} if found is None else checkpoint.read_state(found)
+        step = 0 if found is None else found.step
+        complaints = self._learner.world.gather(self._complaint(step, state) if found is not None else "")
+        if any(complaints):  # in one process, perhaps: all end, or the others would wait for it
+            raise ValueError(next(filter(None, complaints)))
+        rows = self._begin(step)
+        if found is not None:
+            checkpoint.restore(found, self._learner)
+        best = None if state.get("best") is None else Best(**state["best"])
+        return Progress(step, self._learner.world.gather(rows)[0], best, state.get("scaler", {}))
 
     def record(self, row: Row) -> None:
         """Adds a row to the log."""
-        if self._log is not None:
-            self._log.write(json.dumps(row) + "\n")
-        if self._board is not None:
-            for name, value in row.items():
-                if value is not None and name != "step":
-                    self._board.add_scalar(name, value, int(row["step"] or 0))
+        if self._run_log is not None:
+            self._run_log.record(row)
 
-    def flush(self) -> None:
-        """Returns when the log is on the disk."""
-        if self._log is not None:
-            os.fsync(self._log.fileno())
+    def save(self, step: int, best: Best | None, scaler: dict[str, Any]) -> None:
+        """Writes a checkpoint and removes old ones; all processes call it together."""
+        if self._run_log is not None:
+            self._run_log.flush()
+        kept = None if best is None else dataclasses.asdict(best)
+        checkpoint.save(self.path, step, self._learner, {"identity": self._identity, "best": kept, "scaler": scaler})
+        if self._writes:
+            best_step = None if best is None else best.step
+            checkpoint.remove_old(self.path, keep=self._config.keep_checkpoints, best=best_step)
+
+    def restore(self, step: int) -> None:
+        """Puts the learner where it was after ``step`` steps.
+
+        Raises:
+            ValueError: where that checkpoint is gone or damaged.
+        """
+        found = checkpoint.at(self.path, step)
+        if complaint := checkpoint.damage(found):
+            raise ValueError(
+                f"expected the best weights in {found.folder}, got a damaged checkpoint ({complaint}): put a copy in "
+                f"place, or train without patience"
+            )
+        checkpoint.restore(found, self._learner)
+
+    def last(self) -> Path | None:
+        """Where the newest checkpoint lies."""
+        return next((found.folder for found in reversed(checkpoint.all_in(self.path))), None)
+
+    def _complaint(self, step: int, state: dict[str, Any]) -> str:
+        """Why this run must not go on from a checkpoint; empty where it may."""
+        if "identity" not in state:
+            return (
+                f"expected a run in {self.path} that says what its model and data were, got one of an older version: "
+                f"take another checkpoint_dir"
+            )
+        if differing := differences(state["identity"], self._identity):
+            return (
+                f"expected to go on with the run in {self.path}, which has {differing}: use the same, or another "
+                f"checkpoint_dir"
+            )
+        if step > self._config.steps:
+            return (
+                f"expected steps of at least {step}, which the run in {self.path} has taken, got {self._config.steps}: "
+                f"ask for more steps, or take another checkpoint_dir"
+            )
+        return ""
+
+    def _begin(self, step: int) -> list[Row]:
+        if not self._writes:
+            return []
+        try:
+            self._write("config.json", dataclasses.asdict(self._config))
+            self._write("environment.json", _environment())
+            self._run_log = RunLog(self.path, step, tensorboard=self._config.tensorboard)
+        except OSError as error:
+            raise OSError(f"expected to write what the run records to {self.path}, got {error}") from error
+        self._open.callback(self._run_log.close)
+        return self._run_log.rows
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        assert self.path is not None
         (self.path / name).write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-
-
-def _parsed(line: str) -> Row | None:
-    """The row of a line; None for a line that was cut off."""
-    try:
-        row: Row = json.loads(line)
-    except ValueError:
-        return None
-    return row if line.endswith("\n") else None
 
 
 def _environment() -> dict[str, str]:
@@ -112,11 +194,3 @@ def _environment() -> dict[str, str]:
         "platform": platform.platform(),
         "command": " ".join(sys.argv),
     }
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ImportError("expected TensorBoard for tensorboard=True, got none: pip install tensorboard") from error
-    return SummaryWriter(str(folder / "tensorboard"))

@@ -13,6 +13,14 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Best:
+    """The least validation loss, and the first step that had it."""
+
+    loss: float
+    step: int
+
+
 @dataclass
 class History:
     """One row a step; ``str()`` is one line on the last.
@@ -27,10 +35,12 @@ class History:
     Attributes:
         rows: the rows.
         stopped_early: whether ``patience`` ended the run.
+        earlier_best: the best validation as the run's checkpoint has it, should the row of that step be lost.
     """
 
     rows: list[Row] = field(default_factory=list)
     stopped_early: bool = False
+    earlier_best: Best | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -43,12 +53,18 @@ class History:
         return self.frame["validation_loss"].dropna()
 
     @property
+    def best(self) -> Best | None:
+        """The least validation loss and the first step that had it; None where none was measured."""
+        measured = [] if self.earlier_best is None else [self.earlier_best]
+        for row in self.rows:
+            if (loss := row.get("validation_loss")) is not None:
+                measured.append(Best(loss, int(row["step"] or 0)))
+        return min(measured, key=lambda best: (best.loss, best.step), default=None)
+
+    @property
     def best_step(self) -> int | None:
         """The first step with the least validation loss; None where none was measured."""
-        measured = [
-            (row["validation_loss"], row["step"]) for row in self.rows if row.get("validation_loss") is not None
-        ]
-        return int(min(measured)[1] or 0) if measured else None
+        return None if self.best is None else self.best.step
 
     @property
     def seconds(self) -> float:
@@ -67,7 +83,7 @@ class History:
 
     def __str__(self) -> str:
         if not self.rows:
-            return "no step taken"
+            return "no step recorded"
         last = self.rows[-1]
         validation = last.get("validation_loss")
         measured = "" if validation is None else f", validation loss {validation:.4f}"

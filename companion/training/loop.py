@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -13,23 +14,17 @@ from tqdm import tqdm
 
 from companion import runtime
 from companion.models.modes import evaluating
-from companion.training import checkpoint
+from companion.training import checkpoint, interrupt
 from companion.training.config import TrainConfig
 from companion.training.distributed import Trainable, World, join, parallelise
 from companion.training.ema import WeightAverage
-from companion.training.folder import RunFolder
+from companion.training.folder import NoFolder, RunFolder
 from companion.training.history import History, Row
 from companion.training.interrupt import InterruptGuard
 from companion.training.optimizers import make_optimizers
 from companion.training.schedule import learning_rate
 from companion.training.step import DivergedError, Stepper, count_targets
 from companion.training.utilisation import dense_peak, step_flops
-
-#: What may differ between a run and the one that goes on with it: none changes what is learnt, but for rounding.
-_FREE = {
-    "checkpoint_dir", "checkpoint_every", "keep_checkpoints", "compile", "device", "micro_batch_size", "parallel",
-    "tensorboard",
-}  # fmt: skip
 
 
 class Batches(Protocol):
@@ -46,9 +41,14 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     """Trains ``model`` in place on ``model.loss(*batch)``, a mean over the targets in the batch's last tensor.
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest whole checkpoint; on the CPU in float32 the
-    result is the same to the bit as without the stop. Ctrl-C ends the step at hand, writes a checkpoint, and is then
-    passed on. Under ``torchrun`` each process trains on its share of every batch; a run may go on with another number
-    of processes.
+    result is the same to the bit as without the stop. Ctrl-C and SIGTERM, which a machine sends that is about to be
+    taken away, end the step at hand and write a checkpoint; then Ctrl-C is passed on, and SIGTERM ends the process with
+    status 143. A second one acts at once. Under ``torchrun`` each process trains on its share of every batch; a run may
+    go on with another number of processes.
+
+    With more ``steps`` than before, a run goes on from its last checkpoint along the new schedule: ``constant`` and
+    ``step`` are those of one long run. ``cosine``, and ``wsd`` where it had begun to fall, jump up again to where the
+    longer schedule is, and the loss with them for a while.
 
     Args:
         model: has a method ``loss`` that returns a scalar; it is moved to the device of ``config``.
@@ -59,10 +59,12 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
 
     Raises:
         TypeError: where the model has no ``loss``.
-        ValueError: where the folder holds a run with another configuration, is in use, or has damaged checkpoints only.
+        ValueError: where the folder holds a run of another configuration, model or data or of more steps, which are
+            named, is in use, or has damaged checkpoints only. Nothing has changed then.
         DivergedError: where a loss or gradient is not finite; says the step and the checkpoint that is left.
         OSError: where a checkpoint cannot be written.
         KeyboardInterrupt: after Ctrl-C.
+        SystemExit: of 143 after SIGTERM.
     """
     world, device = join(config.parallel, runtime.pick_device(config.device))
     precision = runtime.pick_precision(config.precision, device)
@@ -81,7 +83,8 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     stepper = Stepper(trainable, optimizers, precision, config.grad_clip, world, scaler, rows)
     learner = checkpoint.Learner(model, optimizers, average, world)
     run = _Run(config, data, device, stepper, learner, flops / peak if flops and peak else None, watch)
-    with RunFolder(config, writes=world.rank == 0) as folder:
+    path = config.checkpoint_dir
+    with NoFolder() if path is None else RunFolder(Path(path), config, learner) as folder:
         return run.go(folder)
 
 
@@ -106,31 +109,34 @@ class _Run:
     seconds_at_peak: float | None  # what a step would take if the device did nothing but the model's operations
     watch: Callable[[Row], None] | None
     history: History = dataclasses.field(default_factory=History)
+    taken: int = 0  # steps
 
-    def go(self, folder: RunFolder) -> History:
+    def go(self, folder: NoFolder | RunFolder) -> History:
         """All steps that are left."""
-        config, taken = self.config, self._resume(folder)
+        config, progress = self.config, folder.resume(self.data)
+        self.taken, self.history = progress.step, History(progress.rows, earlier_best=progress.best)
+        self.stepper.scaler.load_state_dict(progress.scaler)
         self.started = time.perf_counter() - self.history.seconds
         self.learner.model.train()
-        with InterruptGuard() as guard, _progress_bar(taken, config.steps, self.learner.world) as bar:
-            for step in range(taken, config.steps):
-                if self._patience_is_over():
-                    break
-                row, stop = self._step(step, guard)
+        with InterruptGuard() as guard, _progress_bar(self.taken, config.steps, self.learner.world) as bar:
+            while self.taken < config.steps and not self._patience_is_over():
+                row, asked = self._step(self.taken, folder, guard)
+                self.taken += 1
                 self.history.rows.append(row)
                 folder.record(row)
                 bar.set_postfix_str(f"loss {row['loss']:.3f}", refresh=False)
                 bar.update()
-                self._checkpoint(folder, step + 1, stop=stop)
+                if any(asked) or self._checkpoint_is_due():
+                    folder.save(self.taken, self.history.best, self.stepper.scaler.state_dict())
                 if self.watch is not None:
                     self.watch(row)
-                if stop:
-                    raise KeyboardInterrupt(f"stopped after step {step + 1}")
-        self._finish()
+                if any(asked):
+                    interrupt.stop(asked, self.taken, folder.last())
+        self._finish(folder)
         return self.history
 
-    def _step(self, step: int, guard: InterruptGuard) -> tuple[Row, bool]:
-        """One step; returns what it recorded, and whether some process was asked to stop."""
+    def _step(self, step: int, folder: NoFolder | RunFolder, guard: InterruptGuard) -> tuple[Row, list[float]]:
+        """One step; returns what it recorded, and how many processes each signal asked to stop."""
         config, world = self.config, self.learner.world
         before = time.perf_counter()
         whole = self.data.batch(step, config.batch_size, seed=config.seed)
@@ -139,14 +145,14 @@ class _Run:
         try:
             loss, norm = self.stepper.step(share, n_targets, lr)
         except DivergedError as error:
-            left = checkpoint.all_in(config.checkpoint_dir)[-1:] if config.checkpoint_dir is not None else []
-            kept = f"the last checkpoint is {left[0].folder}" if left else "there is no checkpoint"
+            last = folder.last()
+            kept = "there is no checkpoint" if last is None else f"the last checkpoint is {last}"
             raise DivergedError(
                 f"{error} in step {step + 1}; the weights are those before it, and {kept}: lower lr ({lr:g}), lengthen "
                 f"warm-up, or look at the batch"
             ) from error
         self.learner.average.update(step + 1)
-        loss, asked = world.total([loss, float(guard.asked)], self.device)
+        loss, *asked = world.total([loss, *guard.asked], self.device)
         now = time.perf_counter()
         row: Row = {
             "step": step + 1,
@@ -161,7 +167,7 @@ class _Run:
         if step + 1 == config.steps or _falls_on(step + 1, config.eval_every):
             row["validation_loss"] = self._validation_loss()
         row["seconds"] = time.perf_counter() - self.started
-        return row, asked > 0
+        return row, asked
 
     def _validation_loss(self) -> float | None:
         stepper, world = self.stepper, self.learner.world
@@ -169,43 +175,19 @@ class _Run:
         with self.learner.average.used():
             return _validate(stepper.trainable, self.data, rows, stepper.precision, world)
 
-    def _checkpoint(self, folder: RunFolder, step: int, *, stop: bool) -> None:
-        config = self.config
-        is_last = stop or step == config.steps or self._patience_is_over()
-        due = is_last or self.history.best_step == step or _falls_on(step, config.checkpoint_every)
-        if config.checkpoint_dir is None or not due:
-            return
-        folder.flush()
-        state = {"config": _comparable(config), "scaler": self.stepper.scaler.state_dict()}
-        checkpoint.save(config.checkpoint_dir, step, self.learner, state)
-        if self.learner.world.rank == 0:
-            checkpoint.remove_old(config.checkpoint_dir, keep=config.keep_checkpoints, best=self.history.best_step)
-
-    def _resume(self, folder: RunFolder) -> int:
-        """Puts the run where it stopped; returns the steps taken."""
-        run, world = self.config.checkpoint_dir, self.learner.world
-        found = None if run is None else checkpoint.newest(run)
-        taken = 0 if found is None else found.step
-        if found is not None:
-            state = checkpoint.read_state(found)
-            _check_same(state["config"], self.config)
-            checkpoint.restore(found, self.learner)  # last, so that a refused run leaves the model as it was
-            self.stepper.scaler.load_state_dict(state["scaler"])
-        self.history.rows = world.gather(folder.begin(taken))[0]  # the first process has them
-        return taken
+    def _checkpoint_is_due(self) -> bool:
+        is_last = self.taken == self.config.steps or self._patience_is_over()
+        return is_last or self.history.best_step == self.taken or _falls_on(self.taken, self.config.checkpoint_every)
 
     def _patience_is_over(self) -> bool:
-        best, last = self.history.best_step, len(self.history.rows)
-        limit = self.config.patience * self.config.eval_every
-        self.history.stopped_early = bool(limit and best is not None and last - best >= limit)
+        best, limit = self.history.best_step, self.config.patience * self.config.eval_every
+        self.history.stopped_early = bool(limit and best is not None and self.taken - best >= limit)
         return self.history.stopped_early
 
-    def _finish(self) -> None:
+    def _finish(self, folder: NoFolder | RunFolder) -> None:
         """Gives the model the weights that it is meant to end with."""
-        config = self.config
-        if self._patience_is_over() and config.checkpoint_dir is not None:
-            best = next(c for c in checkpoint.all_in(config.checkpoint_dir) if c.step == self.history.best_step)
-            checkpoint.restore(best, self.learner)
+        if self._patience_is_over() and self.history.best_step is not None:
+            folder.restore(self.history.best_step)
         self.learner.average.swap()
         self.learner.model.eval()
 
@@ -230,25 +212,6 @@ def _validate(
 
 def _falls_on(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _comparable(config: TrainConfig) -> dict[str, Any]:
-    """The part of a configuration that decides what is learnt, as JSON gives it back."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(config).items()
-        if name not in _FREE
-    }
-
-
-def _check_same(theirs: dict[str, Any], config: TrainConfig) -> None:
-    mine = _comparable(config)
-    differing = [f"{name}={theirs.get(name)!r}" for name in mine if theirs.get(name) != mine[name]]
-    if differing:
-        raise ValueError(
-            f"expected to go on with the run in {config.checkpoint_dir}, which has {', '.join(differing)}, "
-            f"got another configuration: use the same one, or another checkpoint_dir"
-        )
 
 
 def _progress_bar(taken: int, steps: int, world: World) -> "tqdm[Any]":

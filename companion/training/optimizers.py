@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from companion.training.config import TrainConfig
-from companion.training.distributed import spread, whole
+from companion.training.distributed import spread
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
@@ -57,9 +57,9 @@ def set_learning_rate(optimizers: Sequence[Optimizer], lr: float) -> None:
 
 
 def state_tensors(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
-    """What the optimizers remember, whole, as tensors named ``parameter/quantity``; all processes call it together."""
+    """What the optimizers remember, split as the parameters are, as tensors named ``parameter/quantity``."""
     return {
-        f"{name}/{key}": whole(value).contiguous()
+        f"{name}/{key}": value
         for name, parameter in model.named_parameters()
         for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()

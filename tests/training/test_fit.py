@@ -162,7 +162,7 @@ def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path):
     data, run = token_data(), config(checkpoint_dir=tmp_path)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="after step 11"):
-        fit(tiny_gpt(), Interrupted(data.train, block_size=11), run)
+        fit(tiny_gpt(), Interrupted(data.train, data.validation_tokens, block_size=11), run)
     assert signal.getsignal(signal.SIGINT) is handler
     assert checkpoints(tmp_path) == ["step-00000011"]
     resumed, whole = tiny_gpt(), tiny_gpt()
@@ -199,10 +199,10 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
 
 def test_another_configuration_or_model_is_refused(tmp_path):
     fit(Line(), line_data(), config(checkpoint_dir=tmp_path))
-    with pytest.raises(ValueError, match=r"which has lr=0.01, got another configuration"):
+    with pytest.raises(ValueError, match=r"which has lr=0.01, got lr=0.5: use the same, or another"):
         fit(untouched := Line(), line_data(), config(checkpoint_dir=tmp_path, lr=0.5))
     assert same_bits(untouched, Line())
-    with pytest.raises(ValueError, match="expected the weights of GPT, got missing"):
+    with pytest.raises(ValueError, match="which has model=Line, data.train=.* got model=GPT, "):
         fit(tiny_gpt(), token_data(), config(checkpoint_dir=tmp_path))
 
 

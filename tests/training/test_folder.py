@@ -34,7 +34,7 @@ def test_a_folder_says_how_and_where_it_was_made(tmp_path, data):
 def test_a_refused_run_leaves_the_folder_as_it_was(tmp_path, data):
     run(data, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    with pytest.raises(ValueError, match="got another configuration"):
+    with pytest.raises(ValueError, match=r"which has lr=0.001, got lr=0.5: use the same"):
         run(data, tmp_path, lr=0.5)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
@@ -70,5 +70,5 @@ def test_the_plot_shows_both_losses(tmp_path, data):
 
 
 def test_a_history_without_steps_says_so():
-    assert str(History()) == "no step taken"
+    assert str(History()) == "no step recorded"
     assert History().best_step is None
