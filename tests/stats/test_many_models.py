@@ -162,7 +162,7 @@ BAD_SETS = [
     ([1, 2, 3], ["a"], {}, r"scores as \[sets, models\]"),
     ([[1], [2]], ["a"], {}, r"scores as \[sets, models\]"),
     ([[1, 2], [3, 4]], ["a"], {}, r"a name for each of 2 models, got 1"),
-    ([[1, 2], [3, 4]], None, {}, r"names in a list, got None"),
+    ([[1, 2], [3, 4]], None, {}, "names for the columns, got none"),
     ([[1, 2], [3, 4]], ["a", "b"], {"alpha": 5e-324}, r"alpha at least 1e-12 away"),
     ([[1, 2], [3, 4]], ["a", "a"], {}, r"names that are all different"),
     ([[1, 1], [2, 2]], ["a", "b"], {}, r"models that differ on some set"),
@@ -206,7 +206,7 @@ def test_its_shares_are_those_of_all_pairs():
     differences, weights = np.sort([0.0, 0.3, -0.2, 0.9, 0.1]), np.random.default_rng(4).dirichlet(np.ones(5), 3)
     sums, products = np.add.outer(differences, differences), weights[:, :, None] * weights[:, None, :]
     expected = [(products * part).sum((1, 2)) for part in (sums < -0.25, np.abs(sums) < 0.25, sums > 0.25)]
-    np.testing.assert_allclose(bayesian._shares(differences, weights, 0.125), np.array(expected).T, atol=1e-12)
+    np.testing.assert_allclose(bayesian._shares(differences, weights, 0.125, 1e-12), np.array(expected).T, atol=1e-12)
 
 
 def test_it_prints_as_one_sentence():

@@ -4,7 +4,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_labels, as_ndarray
+from companion.stats.base.checks import as_ndarray
+from companion.stats.base.frames import check_class_columns
+from companion.stats.base.labels import as_labels
 
 #: bfloat16, in which a model may have computed its softmax, keeps between two and three digits.
 SUM_TOLERANCE = 0.01
@@ -31,6 +33,7 @@ def as_array(name: str, values: ArrayLike, *, at_least: int = 1) -> Float[np.nda
 
 def as_probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "examples ..."]:
     """Probabilities of class 1 ``[examples]``, or of each class ``[examples, classes]``, where rows sum to one."""
+    check_class_columns(name, values)
     probabilities = as_array(name, values)
     if probabilities.ndim > 2 or (probabilities.ndim == 2 and probabilities.shape[1] < 2):
         raise ValueError(

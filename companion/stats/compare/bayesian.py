@@ -8,8 +8,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_n_resamples, generator_of, is_number
 from companion.stats.base.result import Result
+from companion.stats.base.ties import differences, rounding
 from companion.stats.resampling.bootstrap import blocks
 
 #: Weight of the prior's one pseudo-observation, in observations, as in the authors' own package (baycomp).
@@ -46,6 +48,7 @@ class PracticalComparison(Result):
         )
 
 
+@same_examples("a", "b")
 def bayesian_signed_rank(
     a: ArrayLike, b: ArrayLike, *, rope: float, n_resamples: int = 50_000, seed: int | None = None
 ) -> PracticalComparison:
@@ -99,13 +102,14 @@ def bayesian_signed_rank(
         raise ValueError(
             f"expected rope of at least 0, got {brief(rope)}; it is a difference too small to matter, such as 0.01"
         )
-    differences = np.append(0.0, scores_a - scores_b)
-    order = np.argsort(differences)
+    gaps = np.append(0.0, differences(scores_a, scores_b))
+    close = rounding(max(rope, np.abs(scores_a).max(), np.abs(scores_b).max()), 4)
+    order = np.argsort(gaps)
     strengths = np.append(PRIOR_STRENGTH, np.ones(len(scores_a)))[order]
     rng = generator_of(seed)
     wins, effect = np.zeros(3), 0.0
     for size in blocks(n_resamples, len(order)):
-        shares = _shares(differences[order], rng.dirichlet(strengths, size), rope)
+        shares = _shares(gaps[order], rng.dirichlet(strengths, size), rope, close)
         wins += np.bincount(shares.argmax(1), minlength=3)
         effect += float(np.sum(shares[:, 2] - shares[:, 0]))
     b_better, equivalent, a_better = (wins / n_resamples).tolist()
@@ -113,11 +117,13 @@ def bayesian_signed_rank(
 
 
 def _shares(
-    ordered: Float[np.ndarray, " n"], weights: Float[np.ndarray, "draws n"], rope: float
+    ordered: Float[np.ndarray, " n"], weights: Float[np.ndarray, "draws n"], rope: float, close: float
 ) -> Float[np.ndarray, "draws 3"]:
-    """The shares of b, of the region, and of a. As differences are in order, the partners of each are a run of them."""
+    """The shares of b, of the region, and of a. As differences are in order, the partners of each are a run of them.
+
+    Sums that come within ``close`` of the border are on it.
+    """
     below = np.cumsum(np.insert(weights, 0, 0.0, axis=1), axis=1)  # [draws, n + 1]: the weight before each place
-    close = 1e-12 * max(rope, np.abs(ordered).max())  # sums on the border, but for rounding, are on it
 
     def share_below(border: float) -> Float[np.ndarray, " draws"]:
         """Of pairs whose sum is below the border, and half of those on it."""

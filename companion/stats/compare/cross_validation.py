@@ -9,6 +9,7 @@ from scipy.stats import f, t
 
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import check_differs, check_unit
+from companion.stats.base.frames import same_columns, same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_between, check_level, check_one_of
 from companion.stats.base.result import p_in_words
@@ -17,6 +18,8 @@ from companion.stats.compare.paired import SizedComparison
 Folds = Float[np.ndarray, " folds"]
 
 
+@same_examples("scores_a", "scores_b")
+@same_columns("scores_a", "scores_b")
 def compare_cross_validated(
     scores_a: ArrayLike,
     scores_b: ArrayLike,

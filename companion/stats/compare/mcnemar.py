@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import binom
 
 from companion.stats.base.checks import as_ndarray
+from companion.stats.base.frames import check_same_index
 from companion.stats.base.options import check_level
 from companion.stats.base.result import Result
 
@@ -22,6 +23,7 @@ class AccuracyComparisons(Result):
     """The differences of many pairs of accuracies; ``frame`` has a row for each comparison.
 
     Attributes:
+        names: of the comparisons: the index of a frame, else numbers from 0.
         difference: accuracy of a minus that of b, ``[comparisons]``.
         low: lower bounds of the intervals.
         high: upper bounds.
@@ -31,6 +33,7 @@ class AccuracyComparisons(Result):
         level: intended coverage of each interval.
     """
 
+    names: tuple[str, ...]
     difference: Numbers
     low: Numbers
     high: Numbers
@@ -48,7 +51,7 @@ class AccuracyComparisons(Result):
     @property
     def frame(self) -> pd.DataFrame:
         """One row for each comparison."""
-        return pd.DataFrame({**self.row, "level": self.level})
+        return pd.DataFrame({**self.row, "names": list(self.names)}).rename(columns={"names": "name"})
 
 
 def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float = 0.95) -> AccuracyComparisons:
@@ -66,13 +69,14 @@ def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float =
     Examples must be independent and none missing: an answer that did not come is wrong, or its example leaves.
 
     Args:
-        right_a: whether model a is right: booleans, or 0 and 1, ``[comparisons, examples]`` or ``[examples]``.
+        right_a: whether model a is right: booleans, or 0 and 1, ``[comparisons, examples]`` or ``[examples]``. The
+            index of a frame names the comparisons.
         right_b: the same of model b; ``[examples]`` is one baseline for all.
         level: intended coverage of each interval.
 
     Raises:
         ValueError: for values other than 0 and 1, NaN among them (named by the index), no example, shapes that do not
-            match.
+            match, frames whose labels differ.
 
     Source:
         Fagerland, Lydersen and Laake 2013, *BMC Medical Research Methodology* 13:91; Bonett and Price 2012, *Journal of
@@ -86,6 +90,7 @@ def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float =
     1       0.100      0.0      41.000
     2       0.000      1.0       1.000
     """
+    _check_labels(right_a, right_b)
     a, b = np.atleast_2d(_as_right("right_a", right_a)), np.atleast_2d(_as_right("right_b", right_b))
     check_level(level)
     if a.shape[1] != b.shape[1] or (1 not in (len(a), len(b)) and len(a) != len(b)):
@@ -96,7 +101,8 @@ def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float =
     only_a, only_b = _only(codes_a, codes_b), _only(codes_b, codes_a)
     difference, low, high = paired_interval(a.shape[1], only_a, only_b, level)
     odds_ratio = (only_a + 0.5) / (only_b + 0.5)
-    return AccuracyComparisons(difference, low, high, mid_p(only_a, only_b), odds_ratio, level)
+    names = _names(len(difference), right_a, right_b)
+    return AccuracyComparisons(names, difference, low, high, mid_p(only_a, only_b), odds_ratio, level)
 
 
 def mid_p(only_a: Counts, only_b: Counts) -> Numbers:
@@ -113,6 +119,18 @@ def paired_interval(n: int, only_a: Counts, only_b: Counts, level: float) -> tup
     return (only_a - only_b) / n, np.maximum(middle - half_width, -1), np.minimum(middle + half_width, 1)
 
 
+def _check_labels(right_a: ArrayLike, right_b: ArrayLike) -> None:
+    """Examples are the index of a vector and the columns of a frame, whose index holds the comparisons."""
+    given = {"right_a": right_a, "right_b": right_b}
+    check_same_index(**{name: right.T if isinstance(right, pd.DataFrame) else right for name, right in given.items()})
+    check_same_index(**{name: right for name, right in given.items() if isinstance(right, pd.DataFrame)})
+
+
+def _names(n: int, *given: ArrayLike) -> tuple[str, ...]:
+    labels = next((right.index for right in given if isinstance(right, pd.DataFrame) and len(right) == n), range(n))
+    return tuple(map(str, labels))
+
+
 def _only(a: UInt8[np.ndarray, "comparisons bytes"], b: UInt8[np.ndarray, "comparisons bytes"]) -> Counts:
     """In how many examples, packed into bits, model a alone is right."""
     return np.bitwise_count(a & ~b).sum(1, dtype=int)
@@ -122,6 +140,10 @@ def _as_right(name: str, values: ArrayLike) -> Bool[np.ndarray, "..."]:
     array = as_ndarray(name, values)
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"expected {name} as [examples] or [comparisons, examples], got shape {array.shape}")
+    if array.ndim == 2 and array.shape[1] == 1 < len(array):
+        raise ValueError(
+            f"expected {name} as [comparisons, examples], got shape {array.shape}, one example each; take {name}[:, 0]"
+        )
     if array.dtype.kind not in "biuf":
         raise ValueError(f"expected {name} to be booleans, got dtype {array.dtype}; pass predictions == y_true")
     if array.dtype == bool:

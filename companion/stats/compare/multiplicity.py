@@ -1,7 +1,7 @@
 """Many tests at once: p-values adjusted so that the surprises that chance alone brings are few."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
 from companion.stats.base.checks import as_numbers
-from companion.stats.base.options import as_names, check_alpha, check_one_of
+from companion.stats.base.frames import index_of, row_names
+from companion.stats.base.options import check_alpha, check_one_of
 from companion.stats.base.result import Result
+from companion.stats.base.ties import rounding
 
 #: What each method bounds, in words.
 _ERRORS = {
@@ -22,7 +24,7 @@ _ERRORS = {
 
 @dataclass(frozen=True, eq=False)
 class Adjusted(Result):
-    """P-values of many tests, adjusted; ``frame`` has a row for each test.
+    """P-values of many tests, adjusted; ``frame`` has a row for each test, under the index that the p-values had.
 
     Attributes:
         names: of the tests.
@@ -31,6 +33,7 @@ class Adjusted(Result):
         rejected: which are rejected at ``alpha``, ``[tests]``.
         alpha: the bound on the error.
         method: ``"holm"`` or ``"benjamini_hochberg"``.
+        index: of the p-values: their labels, or numbers from 0.
     """
 
     names: tuple[str, ...]
@@ -39,6 +42,7 @@ class Adjusted(Result):
     rejected: Bool[np.ndarray, " tests"]
     alpha: float
     method: str
+    index: pd.Index = field(repr=False)
 
     def __str__(self) -> str:
         before = int(np.sum(self.p_value <= self.alpha))
@@ -49,8 +53,9 @@ class Adjusted(Result):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row for each test, in the order given."""
-        return pd.DataFrame({**self.row, "names": list(self.names)}).rename(columns={"names": "name"})
+        """One row for each test, in the order and under the labels given."""
+        columns = {name: value for name, value in self.row.items() if name != "index"} | {"names": list(self.names)}
+        return pd.DataFrame(columns, index=self.index).rename(columns={"names": "name"})
 
 
 def adjust(
@@ -72,11 +77,11 @@ def adjust(
         p_values: one number a test, from 0 to 1. NaN is refused: leave out tests that could not be made.
         method: ``"holm"`` or ``"benjamini_hochberg"``.
         alpha: the bound on the error.
-        names: of the tests; numbers from 0, if None.
+        names: of the tests; if None, the labels of a series, or numbers from 0.
 
     Raises:
         ValueError: for NaN or a p-value outside [0, 1] (named by its index), none at all, an unknown method, ``alpha``
-            outside (0, 1), another number of names.
+            outside (0, 1), another number of names, names that contradict the labels of a series.
 
     Source:
         Holm 1979, *Scandinavian Journal of Statistics* 6; Benjamini and Hochberg 1995, *Journal of the Royal
@@ -92,11 +97,11 @@ def adjust(
     if (outside := (vector < 0) | (vector > 1)).any():
         index = outside.argmax()
         raise ValueError(f"expected p_values between 0 and 1, got {vector[index]:g} at index {index}; check that test")
-    labels = as_names(range(len(vector)) if names is None else names)
-    if len(labels) != len(vector):
-        raise ValueError(f"expected a name for each of {len(vector):,} p_values, got {len(labels):,} names")
+    labels = row_names("p_values", p_values, names, len(vector))
     adjusted = _holm(vector) if method == "holm" else false_discovery_control(vector)
-    return Adjusted(labels, vector, adjusted, adjusted <= alpha, alpha, method)
+    return Adjusted(
+        labels, vector, adjusted, adjusted <= alpha + rounding(alpha), alpha, method, index_of(p_values, len(vector))
+    )
 
 
 def _holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:

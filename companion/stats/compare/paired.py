@@ -7,10 +7,12 @@ from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from companion.stats.base.checks import as_labels, as_scores, check_binary, check_two_classes
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_labels, as_scores
 from companion.stats.base.options import check_one_of, generator_of
 from companion.stats.base.result import Result, p_in_words
+from companion.stats.base.ties import rounding
 from companion.stats.compare.mcnemar import mid_p, paired_interval
 from companion.stats.metrics.auc import delong
 from companion.stats.metrics.counts import Table
@@ -60,6 +62,7 @@ class SizedComparison(Comparison):
         return f"{super().__str__()[:-1]}; the {self.effect_name} is {self.effect:z.2f}."
 
 
+@same_examples("y_true", "pred_a", "pred_b")
 def compare_paired(
     y_true: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike, *, metric: str = "accuracy", seed: int | None = None
 ) -> Comparison:
@@ -89,9 +92,7 @@ def compare_paired(
     """
     check_one_of("metric", metric, METRICS)
     if metric == "auc":
-        truth, a, b = as_scores(y_true, pred_a=pred_a, pred_b=pred_b)
-        check_binary(metric, y_true=truth)
-        check_two_classes(metric, truth)
+        truth, a, b = as_scores(metric, y_true, pred_a=pred_a, pred_b=pred_b)
         return _compare_auc(truth, a, b)
     truth, a, b = as_labels(y_true=y_true, pred_a=pred_a, pred_b=pred_b)
     check_classes(metric, y_true=truth, pred_a=a, pred_b=b)
@@ -139,9 +140,9 @@ def _randomisation_p(metric: str, table: Table, observed: float, rng: np.random.
     """
     doubled = Table(np.tile(table.counts, 2), np.hstack([table.classes, table.classes[[0, 2, 1]]]), table.n_classes)
     metric_a, metric_b = doubled.metric(metric, column=1), doubled.metric(metric, column=2)
-    as_large = 0
+    as_large, width = 0, rounding(1.0, table.n_classes)  # metrics lie between -1 and 1
     for size in blocks(N_RESAMPLES, len(doubled.counts)):
         swaps = rng.binomial(table.counts, 0.5, size=(size, len(table.counts)))
         counts = np.hstack([table.counts - swaps, swaps])
-        as_large += int(np.sum(np.abs(metric_a(counts) - metric_b(counts)) >= abs(observed) - 1e-12))
+        as_large += int(np.sum(np.abs(metric_a(counts) - metric_b(counts)) >= abs(observed) - width))
     return (1 + as_large) / (1 + N_RESAMPLES)

@@ -10,8 +10,10 @@ from scipy.stats import t
 
 from companion.stats.base.arrays import as_array, check_lengths
 from companion.stats.base.checks import as_given, check_differs, check_unit
+from companion.stats.base.frames import check_same_index, same_columns
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
+from companion.stats.base.ties import rounding
 from companion.stats.base.welch import welch
 from companion.stats.compare.paired import SizedComparison
 from companion.stats.compare.subsets import all_subsets, all_subsets_of_size, random_sums, subset_sums
@@ -21,6 +23,7 @@ Means = Float[np.ndarray, "*any columns"]
 Statistic = Callable[[Means], Float[np.ndarray, "*any"]]
 
 
+@same_columns("a", "b")
 def permutation_test(
     a: ArrayLike,
     b: ArrayLike,
@@ -77,6 +80,8 @@ def permutation_test(
     The difference, a minus b, is 0.048, with a 95% confidence interval from 0.015 to 0.082 (Student's t of the
     pairs); p = 0.062 (paired permutations, all 64); the standardised difference is 1.52.
     """
+    if paired:
+        check_same_index(a=a, b=b)
     rows_a, rows_b = _as_rows("a", a), _as_rows("b", b)
     check_level(level)
     check_n_resamples(n_resamples)
@@ -93,10 +98,12 @@ def permutation_test(
         exact, permuted = _independent(rows_a, rows_b, g, n_resamples, rng)
     seen = abs(difference.estimate)
     as_large = total = 0
+    magnitude = max(abs(float(g(rows.mean(0)))) for rows in (rows_a, rows_b))
     for values in permuted:  # equal values that were summed in another order are ties
-        as_large += int(np.sum(np.abs(values) >= seen - 1e-10 * max(seen, np.abs(values).max())))
+        largest = max(magnitude, float(np.abs(values).max()))
+        as_large += int(np.sum(np.abs(values) >= seen - rounding(largest, len(rows_a) + len(rows_b))))
         total += len(values)
-    p_value = as_large / total if exact else (1 + as_large) / (1 + total)
+    p_value = max(1, as_large) / total if exact else (1 + as_large) / (1 + total)  # the one seen is among them
     pairing = "paired" if paired else "independent"
     test = f"{pairing} permutations, {f'all {total:,}' if exact else f'{total:,} drawn'}"
     return SizedComparison(difference, p_value, test, effect, "standardised difference")
@@ -179,7 +186,10 @@ def _checked(statistic: Callable[[np.ndarray], np.ndarray] | None, columns: int)
             )
         bad: Bool[np.ndarray, "*any"] = ~np.isfinite(values)
         if bad.any():
-            raise ValueError("expected statistic to give finite numbers, got NaN or infinity on some permutation")
+            raise ValueError(
+                f"expected statistic to give finite numbers, got {values[bad][0]} on some permutation: a mean in a "
+                "denominator or a logarithm may be 0; collect more, or take a statistic that is defined there"
+            )
         return values
 
     return checked

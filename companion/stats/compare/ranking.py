@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import f, friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from companion.stats.base.arrays import as_array
-from companion.stats.base.options import as_names, check_alpha
+from companion.stats.base.frames import column_names
+from companion.stats.base.options import check_alpha
 from companion.stats.base.result import Result, p_in_words
+from companion.stats.base.ties import differences, tied
 from companion.stats.compare.multiplicity import adjust
 from companion.stats.compare.rank_diagram import draw_ranks
 
@@ -69,7 +71,7 @@ class Ranking(Result):
 
 
 def compare_many(
-    scores: ArrayLike, names: Sequence[str], *, alpha: float = 0.05, higher_is_better: bool = True
+    scores: ArrayLike, names: Sequence[str] | None = None, *, alpha: float = 0.05, higher_is_better: bool = True
 ) -> Ranking:
     r"""Compares several models over several data sets by their ranks on each.
 
@@ -111,13 +113,13 @@ def compare_many(
     Args:
         scores: one row a data set, one column a model. Sets must be independent: not folds, not seeds of one set.
             NaN is refused: leave the set out, or the model.
-        names: of the models, all different.
+        names: of the models, all different; a frame brings its own.
         alpha: error for the critical difference.
         higher_is_better: whether rank 1 goes to the highest score.
 
     Raises:
-        ValueError: for NaN (named by its row), fewer than 2 sets or models, another number of names, names that recur,
-            sets on each of which all models tie, ``alpha`` outside (0, 1).
+        ValueError: for NaN (named by its row), fewer than 2 sets or models, another number of names, names that recur
+            or contradict a frame's columns, sets on each of which all models tie, ``alpha`` outside (0, 1).
 
     Source:
         Demšar 2006, "Statistical comparisons of classifiers over multiple data sets", *Journal of Machine Learning
@@ -128,12 +130,12 @@ def compare_many(
     The mean ranks over 5 sets are ours 1.20, large 2.00, small 2.80; p = 0.017 (Friedman, Iman-Davenport),
     Kendall's W is 0.64; ranks differ from 1.48 on (Nemenyi, 0.05).
     """
-    listed = as_names(names)
+    listed = column_names(scores, names)
     array = _as_scores(scores, listed)
     check_alpha(alpha)
     oriented = array if higher_is_better else -array
     n_sets, n_models = array.shape
-    ranks = rankdata(-oriented, axis=1)
+    ranks = rankdata(-tied(oriented), axis=1)
     if (ranks == ranks[:, :1]).all():
         raise ValueError("expected models that differ on some set, got ties on all; compare them in a finer metric")
     chi_square = _friedman(ranks)
@@ -178,15 +180,15 @@ def _friedman(ranks: Scores) -> float:
 def _pairs(scores: Scores, mean_ranks: Float[np.ndarray, " models"], names: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     for a, b in combinations(range(len(names)), 2):
-        differences = scores[:, a] - scores[:, b]
-        signed = np.sign(differences) * rankdata(np.abs(differences)) * (differences != 0)
+        gaps = differences(scores[:, a], scores[:, b])
+        signed = np.sign(gaps) * rankdata(np.abs(gaps))
         weight = np.abs(signed).sum()
         rows.append(
             {
                 "a": names[a],
                 "b": names[b],
                 "rank_difference": mean_ranks[b] - mean_ranks[a],
-                "p_wilcoxon": float(wilcoxon(differences).pvalue) if weight else 1.0,
+                "p_wilcoxon": float(wilcoxon(gaps).pvalue) if weight else 1.0,
                 "rank_biserial": float(signed.sum() / weight) if weight else 0.0,
             }
         )

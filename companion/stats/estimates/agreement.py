@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from companion.stats.base.checks import as_labels
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
+from companion.stats.base.labels import as_labels, check_filled
 from companion.stats.base.options import check_level, check_one_of
 from companion.stats.estimates.ratings import coded, scores_of, summed
 
@@ -21,6 +22,7 @@ _WEIGHTS = ("none", "linear", "quadratic")
 _SCALES = ("nominal", "ordinal", "interval")
 
 
+@same_examples("rater_a", "rater_b")
 def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none", level: float = 0.95) -> Interval:
     r"""Agreement of two raters, or of a rater with a model, beyond what their own habits give by chance.
 
@@ -64,6 +66,8 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
     check_level(level)
     check_one_of("weights", weights, _WEIGHTS)
     a, b = as_labels(rater_a=rater_a, rater_b=rater_b)
+    for name, rater in (("rater_a", a), ("rater_b", b)):
+        check_filled(name, rater, "drop these items, or name a category of its own such as 'none'")
     names, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
     _check_ratings(len(a), len(names))
     if weights != "none" and names.dtype.kind == "U":

@@ -6,8 +6,10 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import t
 
-from companion.stats.base.checks import as_groups, as_numbers, check_binary
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
+from companion.stats.base.labels import as_groups, check_binary
 from companion.stats.base.options import check_level
 
 
@@ -26,6 +28,7 @@ def cluster_error(values: Float[np.ndarray, " examples"], clusters: Int[np.ndarr
     return error
 
 
+@same_examples("right", "clusters")
 def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Interval:
     r"""A share of answers that come in clusters: Wilson's interval for as many answers as the clusters are worth.
 
@@ -64,7 +67,7 @@ def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: flo
     The estimate is 0.62, with a 95% confidence interval from 0.12 to 0.95 (Wilson score, 4 clusters).
     """
     (vector,) = as_numbers(right=right)
-    check_binary("accuracy", right=vector)
+    check_binary("a proportion", ", or take mean_ci(right, clusters=clusters) for a mean", right=vector)
     codes, names = as_groups("clusters", clusters, len(vector))
     check_level(level)
     if len(names) < 2:

@@ -6,8 +6,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import t
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from companion.stats.base.checks import as_groups, as_numbers, check_differs, check_unit
+from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.frames import check_same_index
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_counts, check_level, check_one_of
 
 _METHODS = {"newcombe": ("newcomb", "Newcombe"), "agresti_caffo": ("agresti-caffo", "Agresti-Caffo")}
@@ -155,6 +157,7 @@ def ratio_ci(
     """
     check_level(level)
     if paired:
+        check_same_index(numerators=numerators, denominators=denominators, clusters=clusters)
         y, x = as_numbers(at_least=2, numerators=numerators, denominators=denominators)
         if clusters is not None:
             codes, _ = as_groups("clusters", clusters, len(y))

@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_given, as_groups, as_ndarray, check_unit
+from companion.stats.base.checks import as_given, as_ndarray, check_unit
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
 from companion.stats.resampling.bootstrap import BLOCK, blocks
 from companion.stats.resampling.bounds import studentised_bounds
@@ -19,6 +21,7 @@ Combine = Callable[[np.ndarray], np.ndarray]
 MAX_GROUPS = 5_000
 
 
+@same_examples("statistics", "clusters")
 def corpus_ci(
     statistics: ArrayLike,
     combine: Combine,

@@ -6,10 +6,13 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level, check_one_of
+from companion.stats.base.ties import tied
 
 
+@same_examples("x", "y")
 def correlation_ci(x: ArrayLike, y: ArrayLike, *, method: str = "spearman", level: float = 0.95) -> Interval:
     r"""A correlation with its interval on Fisher's scale.
 
@@ -46,7 +49,7 @@ def correlation_ci(x: ArrayLike, y: ArrayLike, *, method: str = "spearman", leve
     check_level(level)
     check_one_of("method", method, ("spearman", "pearson"))
     if method == "spearman":
-        columns = [rankdata(column) for column in columns]
+        columns = [rankdata(tied(column)) for column in columns]
     r = float(np.corrcoef([column / np.abs(column).max() for column in columns])[0, 1])
     if abs(r) > 1 - 1e-12:
         raise ValueError(

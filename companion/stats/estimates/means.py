@@ -8,12 +8,15 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
-from companion.stats.base.checks import as_groups, as_numbers, check_differs
+from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_groups
 from companion.stats.base.options import LARGEST_COUNT, check_level, check_population, is_number
 from companion.stats.estimates.clustered import cluster_error
 
 
+@same_examples("values", "clusters")
 def mean_ci(
     values: ArrayLike, *, clusters: ArrayLike | None = None, population: int | None = None, level: float = 0.95
 ) -> Interval:
@@ -82,6 +85,7 @@ def mean_ci(
     return _interval(estimate, error, degrees, level, f"Student's t, {degrees:,} degrees of freedom{of}")
 
 
+@same_examples("values", "strata")
 def stratified_mean_ci(
     values: ArrayLike,
     strata: ArrayLike,
@@ -127,7 +131,7 @@ def stratified_mean_ci(
         first = int(((counts < 2) | (counts > sizes)).argmax())
         raise ValueError(
             f"expected at least 2 examples in each stratum and no more than its population, got {counts[first]:,} in "
-            f"{names[first]!r}; collect more, merge it with its neighbour, or correct the size"
+            f"{names[first].item()!r}; collect more, merge it with its neighbour, or correct the size"
         )
     means = np.bincount(codes, vector) / counts
     variances = np.bincount(codes, (vector - means[codes]) ** 2) / (counts - 1)

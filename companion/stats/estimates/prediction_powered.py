@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.base.result import Result
@@ -42,6 +43,7 @@ class PredictionPowered(Result):
         )
 
 
+@same_examples("labels", "judged_labelled")
 def prediction_powered_ci(
     labels: ArrayLike,
     judged_labelled: ArrayLike,

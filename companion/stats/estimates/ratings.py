@@ -9,6 +9,8 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_ndarray
+from companion.stats.base.labels import check_filled
+from companion.stats.base.ties import tied
 
 #: A row holds an item's number of ratings, the sum of their squared scores, its disagreement, and the sums of scores.
 Items = Float[np.ndarray, "items 3_and_scores"]
@@ -27,6 +29,8 @@ def coded(ratings: ArrayLike) -> tuple[Int[np.ndarray, "items raters"], Shaped[n
             f"{array.shape}; write None where a rating is missing"
         )
     missing = pd.isna(array)
+    text = np.array([rating if isinstance(rating, str) else "-" for rating in array.ravel().tolist()])
+    check_filled("ratings", text.reshape(array.shape), "write None where one is missing, or name a category 'none'")
     present = array[~missing].tolist()
     if len({isinstance(rating, str) for rating in present}) > 1:
         raise ValueError("expected ratings all numbers or all text, got a mixture; encode them alike")
@@ -47,7 +51,7 @@ def _as_text_or_numbers(ratings: list[object]) -> Shaped[np.ndarray, " ratings"]
         raise ValueError(
             "expected ratings to be single finite numbers, got infinity or lists; mark missing ones as NaN"
         )
-    return numbers
+    return tied(numbers)
 
 
 def scores_of(

@@ -15,6 +15,7 @@ from companion.stats.base.checks import as_numbers
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level, is_number
 from companion.stats.base.result import Result
+from companion.stats.base.times import check_sorted
 
 Series = Float[np.ndarray, " observations"]
 
@@ -105,7 +106,8 @@ def confidence_sequence(
         level: probability that all intervals contain the mean.
 
     Raises:
-        ValueError: for NaN (named by its index), values outside ``bounds``, bounds that are not in order, none at all.
+        ValueError: for NaN (named by its index), values outside ``bounds``, a series whose times fall, bounds that are
+            not in order, none at all.
 
     Source:
         Waudby-Smith and Ramdas 2024, "Estimating means of bounded random variables by betting", *Journal of the Royal
@@ -116,6 +118,7 @@ def confidence_sequence(
     After 2,000 observations, the estimate is 0.781, with a 95% confidence interval from 0.743 to 0.819
     (empirical-Bernstein confidence sequence, valid at all times).
     """
+    check_sorted("values", values)
     (vector,) = as_numbers(values=values)
     check_level(level)
     least, most = _as_bounds(bounds)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.base.welch import welch
@@ -35,6 +36,7 @@ class AdjustedComparison(SizedComparison):
         return f"{super().__str__()[:-1]}; the covariate leaves {100 * self.variance_ratio:.0f}% of the variance."
 
 
+@same_examples("y", "x", "treatment")
 def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.95) -> AdjustedComparison:
     r"""The difference that a treatment makes, with the outcome adjusted for a covariate from before it.
 

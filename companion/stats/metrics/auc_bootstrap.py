@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_groups, as_scores, check_binary, check_two_classes
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_groups, as_scores
 from companion.stats.base.options import check_level, check_n_resamples, generator_of
 from companion.stats.resampling.bootstrap import MAX_JACKKNIFE_GROUPS, blocks
 from companion.stats.resampling.bounds import bca_bounds
@@ -16,6 +17,7 @@ from companion.stats.resampling.smooth import draw_weights
 Weights = Float[np.ndarray, "resamples examples"]
 
 
+@same_examples("y_true", "y_pred", "clusters")
 def auc_bootstrap_ci(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -65,9 +67,7 @@ def auc_bootstrap_ci(
     """
     check_level(level)
     check_n_resamples(n_resamples)
-    truth, scores = as_scores(y_true, y_pred=y_pred)
-    check_binary("auc", y_true=truth)
-    check_two_classes("auc", truth)
+    truth, scores = as_scores("auc", y_true, y_pred=y_pred)
     codes, n_units = np.arange(len(truth)), len(truth)
     if clusters is not None:
         codes, names = as_groups("clusters", clusters, len(truth))

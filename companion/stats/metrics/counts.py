@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from companion.stats.base.checks import distinct
+from companion.stats.base.labels import distinct
 from companion.stats.resampling.bootstrap import BLOCK, blocks
 from companion.stats.resampling.bounds import check_varies
 

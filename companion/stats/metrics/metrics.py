@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_labels, as_numbers, as_scores, check_binary, check_two_classes
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
+from companion.stats.base.labels import as_labels, as_scores, check_binary, check_two_classes
 from companion.stats.base.options import check_level, check_n_resamples, check_one_of, generator_of
 from companion.stats.metrics.auc import auc_interval
 from companion.stats.metrics.counts import BINARY_METRICS, COUNT_METRICS, Table
@@ -37,6 +39,7 @@ _SHARE_OF: dict[str, Callable[[Labels, Labels], Bool[np.ndarray, " examples"]]] 
 }
 
 
+@same_examples("y_true", "y_pred")
 def metric_ci(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -108,9 +111,7 @@ def metric_ci(
     if metric == "calibration_error":
         return reliability(y_true, y_pred, level=level).error
     if metric in _OF_RANKS:
-        truth, scores = as_scores(y_true, y_pred=y_pred)
-        check_binary(metric, y_true=truth)
-        check_two_classes(metric, truth)
+        truth, scores = as_scores(metric, y_true, y_pred=y_pred)
         return _OF_RANKS[metric](truth, scores, level=level)
     if metric in PROBABILITY_METRICS:
         return probability_interval(metric, y_true, y_pred, level=level, n_resamples=n_resamples, seed=seed)
@@ -127,16 +128,17 @@ def metric_ci(
 def check_classes(metric: str, **columns: Labels) -> None:
     """Refuses labels on which the metric is not defined; the first column holds the true ones."""
     if metric in BINARY_METRICS:
-        check_binary(metric, **columns)
+        check_binary(f"metric {metric!r}", ", or take 'balanced_accuracy' or 'macro_f1' for many classes", **columns)
     if metric not in ("accuracy", "micro_f1"):
-        check_two_classes(metric, next(iter(columns.values())))
+        name, truth = next(iter(columns.items()))
+        check_two_classes(f"metric {metric!r}", ", or take 'accuracy'", **{name: truth})
     for name, values in columns.items():
         if metric == "precision" and not (values == 1).any():
             raise ValueError(f"expected {name} to hold a 1 for metric 'precision', got none; lower the threshold")
         if metric == "mcc" and (values == values[0]).all():
             raise ValueError(
-                f"expected {name} to hold at least two classes for metric 'mcc', got only {values[0]!r}: a constant "
-                "has no correlation; move the threshold, or take 'accuracy'"
+                f"expected {name} to hold at least two classes for metric 'mcc', got only {values[0].item()!r}: a "
+                "constant has no correlation; move the threshold, or take 'accuracy'"
             )
 
 

@@ -17,9 +17,12 @@ from scipy.spatial.distance import pdist
 from scipy.stats import ks_2samp
 
 from companion.stats.base.arrays import as_array
-from companion.stats.base.checks import as_labels, as_ndarray, as_numbers
+from companion.stats.base.checks import as_ndarray, as_numbers
+from companion.stats.base.frames import same_columns
+from companion.stats.base.labels import as_labels
 from companion.stats.base.options import check_n_resamples, check_whole, generator_of
 from companion.stats.base.result import Result, p_in_words
+from companion.stats.base.ties import between, rounding, tied
 from companion.stats.resampling import bootstrap
 from companion.stats.resampling.bootstrap import blocks
 
@@ -84,6 +87,7 @@ def ks_drift(reference: ArrayLike, current: ArrayLike) -> Drift:
     The Kolmogorov-Smirnov distance of 400 current against 500 reference examples is 0.121; p = 0.0027.
     """
     (before,), (now,) = as_numbers(at_least=2, reference=reference), as_numbers(at_least=2, current=current)
+    before, now = np.split(tied(np.concatenate([before, now])), [len(before)])
     method = "exact" if len(before) * len(now) <= MOST_FOR_EXACT else "asymp"
     with warnings.catch_warnings():
         # Rounding may take an exact p of 1 to 1 + 2e-16; SciPy then warns and gives the asymptotic one, above 0.9999.
@@ -151,16 +155,17 @@ def population_stability_index(
     if len(pooled) < 2:
         raise ValueError("expected values that differ, got equal ones throughout: there is no law to drift")
     rng = generator_of(seed)
-    observed = _index(pooled - counts, counts)
+    observed = float(_index(pooled - counts, counts))
     as_large = sum(
-        int((_index(pooled - drawn, drawn) >= observed - 1e-12).sum())
+        int((_index(pooled - drawn, drawn) >= observed - rounding(1 + observed, len(pooled))).sum())
         for size in blocks(n_resamples, len(pooled))
         for drawn in [rng.multivariate_hypergeometric(pooled, len(now), size=size, method="marginals")]
     )
     test = f"population stability index ({len(pooled)} bins, {n_resamples:,} permutations)"
-    return Drift(float(observed), (1 + as_large) / (1 + n_resamples), test, len(before), len(now))
+    return Drift(observed, (1 + as_large) / (1 + n_resamples), test, len(before), len(now))
 
 
+@same_columns("reference", "current")
 def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 999, seed: int | None = None) -> Drift:
     r"""The maximum mean discrepancy of vectors, such as embeddings: any difference of their joint laws.
 
@@ -216,7 +221,7 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
             f"{np.abs(pooled).max(1).argmax()} of reference and current together; drop it, or find out what it is"
         )
     values = np.concatenate([_discrepancies(pooled, sides) for sides in _sides(n, n + m, n_resamples, rng)])
-    p_value = float(np.mean(values >= values[0] - 1e-12))  # the first is the division observed
+    p_value = float(np.mean(values >= values[0] - rounding(1.0, n + m)))  # the first is the division observed
     test = f"squared maximum mean discrepancy ({n_resamples:,} permutations)"
     return Drift(float(values[0]), p_value, test, n, m)
 
@@ -233,7 +238,7 @@ def _column(name: str, values: ArrayLike) -> Shaped[np.ndarray, " examples"]:
 def _bins_of(pooled: Shaped[np.ndarray, " pooled"], bins: int) -> Int[np.ndarray, " pooled"]:
     """The bin of each example, counted from 0 over those that are not empty."""
     if pooled.dtype.kind == "f":
-        pooled = np.searchsorted(np.quantile(pooled, np.linspace(0, 1, bins + 1)[1:-1]), pooled)
+        pooled = between(np.quantile(pooled, np.linspace(0, 1, bins + 1)[1:-1]), pooled)
     return np.unique(pooled, return_inverse=True)[1]
 
 

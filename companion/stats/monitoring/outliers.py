@@ -14,6 +14,7 @@ from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.options import check_between, check_whole
 from companion.stats.base.result import Result
+from companion.stats.base.ties import rounding
 
 #: Makes the median absolute deviation of normal values estimate their standard deviation: 1 / 0.6745.
 MAD_TO_SD = 1.4826
@@ -200,7 +201,7 @@ def _scaled(values: Float[np.ndarray, "... examples"]) -> Float[np.ndarray, "...
 
 def _robust_scores(name: str, values: Scores) -> Scores:
     middle = np.median(values)
-    away = np.abs(values - middle) > 1e-12 * np.abs(values).max()
+    away = np.abs(values - middle) > rounding(np.abs(values).max())
     if 2 * away.sum() <= len(values):
         raise ValueError(
             f"expected {name} to differ from its median {middle:.4g} in more than half of the examples, got "

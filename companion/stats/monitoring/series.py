@@ -14,9 +14,11 @@ from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.arima_process import arma2ma
 
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.frames import index_of
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level, check_one_of, check_whole
 from companion.stats.base.result import Result, p_in_words
+from companion.stats.base.times import check_equal_steps, index_after
 from companion.stats.regression.columns import Design
 
 #: Values below which the intervals are too short: for each parameter that is estimated, and altogether.
@@ -36,6 +38,7 @@ class Autoregression(Result):
         ljung_box_lags: up to which lag that was tested.
         largest_root: modulus of the slowest root; 1 and above means that the fit does not return to a mean.
         values: the series.
+        index: of the series: its times, or numbers from 0.
         covariance: of constant and lags.
     """
 
@@ -47,6 +50,7 @@ class Autoregression(Result):
     ljung_box_lags: int
     largest_root: float
     values: Float[np.ndarray, " steps"] = field(repr=False)
+    index: pd.Index = field(repr=False)
     covariance: Float[np.ndarray, "parameters parameters"] = field(repr=False)
 
     def __str__(self) -> str:
@@ -71,7 +75,8 @@ class Autoregression(Result):
             level: intended coverage, of each step by itself; the whole path stays inside less often.
 
         Returns:
-            A row a step, indexed from 1, with ``forecast``, ``low``, ``high``, in the series' unit.
+            A row a step, indexed from 1, or by the times that follow those of the series, with ``forecast``, ``low``,
+            ``high``, in the series' unit.
 
         Raises:
             ValueError: for no step, or a level outside (0, 1).
@@ -91,18 +96,18 @@ class Autoregression(Result):
         variance = self.noise_sd**2 * np.cumsum(weights**2) + np.sum(slopes * (self.covariance @ slopes), axis=0)
         half_width = _quantile(len(self.values), self.order, level) * np.sqrt(variance)
         table = {"forecast": path, "low": path - half_width, "high": path + half_width}
-        return pd.DataFrame(table, index=pd.RangeIndex(1, steps + 1, name="step"))
+        return pd.DataFrame(table, index=index_after(self.index, steps))
 
     def plot(self, axes: Axes | None = None, *, steps: int = 24) -> Axes:
         """Draws the end of the series and the fan of its forecast: intervals of 50%, 80% and 95%."""
         fans = [self.forecast(steps, level=level) for level in (0.95, 0.8, 0.5)]
         axes = plt.subplots()[1] if axes is None else axes
         n = len(self.values)
-        shown = np.arange(max(0, n - 4 * steps), n)
+        shown, future = np.arange(max(0, n - 4 * steps), n), n + np.arange(steps)
         axes.plot(shown, self.values[shown], color="C0", label="observed")
         for fan in fans:
-            axes.fill_between(n - 1 + fan.index, fan["low"], fan["high"], color="C1", alpha=0.2, linewidth=0)
-        axes.plot(n - 1 + fan.index, fan["forecast"], color="C1", label="forecast, 50%, 80% and 95% intervals")
+            axes.fill_between(future, fan["low"], fan["high"], color="C1", alpha=0.2, linewidth=0)
+        axes.plot(future, fan["forecast"], color="C1", label="forecast, 50%, 80% and 95% intervals")
         axes.set(xlabel="step", ylabel="value [unit of the series]")
         axes.legend()
         return axes
@@ -145,14 +150,16 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     as given.
 
     Args:
-        series: values at equal steps ``[steps]``, the latest last.
+        series: values at equal steps ``[steps]``, the latest last. The times of a pandas series are checked and carried
+            on into the forecast.
         max_order: the highest order to try; the series must hold 10 values for each of
             ``max_order + 2`` parameters, and 50 in any case.
         criterion: ``"aic"`` or ``"bic"``.
         level: intended coverage of the coefficients' intervals.
 
     Raises:
-        ValueError: for NaN (named by its index: leave no gap, interpolate or cut), a series that is constant or too
+        ValueError: for NaN (named by its index: leave no gap, interpolate or cut), times that fall, recur or leave a
+            gap, a series that is constant or too
             short, one whose past determines it without noise, a unit beyond 1e±60, a negative order, an unknown
             criterion.
 
@@ -195,11 +202,13 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
         ljung_box_lags=tested,
         largest_root=float(np.abs(np.roots(np.r_[1, -fit.params[1:]])).max(initial=0)),
         values=values,
+        index=index_of(series, len(values)),
         covariance=covariance,
     )
 
 
 def _checked(series: ArrayLike, max_order: int) -> Float[np.ndarray, " steps"]:
+    check_equal_steps("series", series)
     (values,) = as_numbers(series=series)
     check_whole("max_order", max_order, at_least=0, advice="0 fits a mean alone")
     if len(values) < (needed := max(VALUES, VALUES_A_PARAMETER * (max_order + 2))):

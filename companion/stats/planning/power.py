@@ -19,6 +19,7 @@ from companion.stats.base.options import (
     is_number,
 )
 from companion.stats.base.result import Result
+from companion.stats.base.ties import rounding
 from companion.stats.planning.designs import Design
 
 #: More labels than anyone will pay for.
@@ -233,7 +234,7 @@ def power_by_simulation(
             raise ValueError(
                 f"expected test to give a p value from 0 to 1, got {brief(p_value)}; look at what simulate draws"
             )
-        found += p_value <= alpha
+        found += p_value <= alpha + rounding(alpha)
     return proportion_ci(found, n_simulations)
 
 

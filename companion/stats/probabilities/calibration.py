@@ -16,9 +16,11 @@ from scipy.optimize import brentq
 from scipy.special import chdtr, chdtrc, chndtr
 
 from companion.stats.base.arrays import as_classes, as_probabilities
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
 from companion.stats.base.options import check_level, check_one_of, check_whole
 from companion.stats.base.result import Result
+from companion.stats.base.ties import between
 
 PerBin = Float[np.ndarray, " bins"]
 
@@ -91,6 +93,7 @@ class Reliability(Result):
         return axes
 
 
+@same_examples("y_true", "probabilities")
 def reliability(
     y_true: ArrayLike,
     probabilities: ArrayLike,
@@ -192,7 +195,7 @@ def _bin_of(predicted: Float[np.ndarray, " examples"], bins: int, equal: str) ->
     """The bin of each example, counted from 0 over those that are not empty."""
     inner = np.linspace(0, 1, bins + 1)[1:-1]
     edges = inner if equal == "width" else np.quantile(predicted, inner)
-    return np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1]
+    return np.unique(between(edges, predicted), return_inverse=True)[1]
 
 
 def _root_mean_square(

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike
 
 from companion.stats.base.arrays import as_classes, as_probabilities
 from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_columns, same_examples
 from companion.stats.base.intervals import Interval, wilson
 from companion.stats.base.options import check_level, check_one_of, generator_of
 from companion.stats.base.result import Result
+from companion.stats.base.ties import rounding
 
 PerClass = Float[np.ndarray, "examples classes"]
 
@@ -62,6 +64,8 @@ class ConformalSets(Result):
         )
 
 
+@same_examples("calibration_probabilities", "calibration_labels")
+@same_columns("calibration_probabilities", "probabilities")
 def conformal_sets(
     calibration_probabilities: ArrayLike,
     calibration_labels: ArrayLike,
@@ -131,7 +135,7 @@ def conformal_sets(
     rng = generator_of(seed)
     scores = [_scores(rows, rng.random((len(rows), 1))) if score == "aps" else 1 - rows for rows in (known, new)]
     threshold = _threshold(scores[0][np.arange(len(labels)), labels], level)
-    return ConformalSets(scores[1] <= threshold, threshold, level, len(labels), score)
+    return ConformalSets(scores[1] <= threshold + rounding(1.0), threshold, level, len(labels), score)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +168,7 @@ class ConformalIntervals(Result):
         )
 
 
+@same_examples("calibration_predictions", "calibration_values")
 def conformal_intervals(
     calibration_predictions: ArrayLike, calibration_values: ArrayLike, predictions: ArrayLike, *, level: float = 0.9
 ) -> ConformalIntervals:

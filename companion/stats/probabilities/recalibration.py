@@ -13,8 +13,9 @@ from scipy.special import ndtri, softmax
 from sklearn.isotonic import IsotonicRegression
 
 from companion.stats.base.arrays import as_array, as_classes, as_probabilities
-from companion.stats.base.checks import check_two_classes
+from companion.stats.base.frames import check_class_columns, same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import check_two_classes
 from companion.stats.base.options import check_level
 from companion.stats.base.result import Result
 
@@ -44,11 +45,13 @@ class Temperature(Result):
 
     def apply(self, logits: ArrayLike) -> Float[np.ndarray, "examples ..."]:
         """Probabilities from logits, shaped as the logits are: softmax over classes, or sigmoid of a vector."""
+        check_class_columns("logits", logits)
         array = as_array("logits", logits)
         probabilities = softmax(_of_classes(array) / self.temperature.estimate, axis=1)
         return probabilities if array.ndim == 2 else probabilities[:, 1]
 
 
+@same_examples("logits", "labels")
 def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 0.95) -> Temperature:
     r"""The temperature that makes held-out labels most likely.
 
@@ -87,6 +90,7 @@ def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 
     to 2,000 examples.
     """
     check_level(level)
+    check_class_columns("logits", logits)
     array = as_array("logits", logits, at_least=2)
     gaps = _of_classes(array)
     classes = as_classes("labels", labels, like=gaps)
@@ -166,6 +170,7 @@ class Isotonic(Result):
         return np.interp(_of_one("probabilities", probabilities), self.predicted, self.calibrated)
 
 
+@same_examples("probabilities", "labels")
 def isotonic_scaling(probabilities: ArrayLike, labels: ArrayLike) -> Isotonic:
     r"""The never-decreasing map of probabilities of class 1 that is closest to held-out labels.
 
@@ -212,7 +217,7 @@ def isotonic_scaling(probabilities: ArrayLike, labels: ArrayLike) -> Isotonic:
             f"expected at least {LEAST_FOR_ISOTONIC} examples for an isotonic fit, got {len(classes)}: its steps would "
             "be noise; take temperature_scaling, or more examples"
         )
-    check_two_classes("isotonic scaling", classes)
+    check_two_classes("isotonic scaling", labels=classes)
     fit = IsotonicRegression(y_min=0, y_max=1).fit(predicted, classes)
     if fit.y_thresholds_[0] == fit.y_thresholds_[-1]:
         raise ValueError(

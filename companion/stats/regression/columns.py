@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import check_unit
+from companion.stats.base.frames import by_name
 from companion.stats.base.options import as_names
 
 #: Columns whose standardised form is this close to dependent count as dependent: float64 holds 16 digits of them.
@@ -67,8 +68,8 @@ class Design:
         return unscale @ solve_triangular(self.triangle, np.eye(len(self.names)))
 
     def rows(self, x: ArrayLike) -> Float[np.ndarray, "rows coefficients"]:
-        """New rows of the columns, in the basis."""
-        columns = _as_columns(x, self.names[1:])
+        """New rows of the columns, in the basis; those of a frame go by name."""
+        columns = _as_columns(by_name(x, self.names[1:]), self.names[1:])
         standardised = np.column_stack([np.ones(len(columns)), (columns - self.centre) / self.scale])
         return solve_triangular(self.triangle, standardised.T, trans="T").T
 

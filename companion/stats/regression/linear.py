@@ -11,7 +11,9 @@ import statsmodels.api as sm
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_groups, as_numbers, check_differs, check_unit
+from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.frames import column_names, same_examples
+from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_level, check_one_of
 from companion.stats.regression.columns import Design
 from companion.stats.regression.results import LinearFit
@@ -23,11 +25,12 @@ ERRORS = ("hc3", "classical", "cluster")
 MIN_CLUSTERS = 10
 
 
+@same_examples("y", "x", "clusters")
 def linear_regression(
     y: ArrayLike,
     x: ArrayLike,
     *,
-    names: Sequence[str],
+    names: Sequence[str] | None = None,
     errors: str = "hc3",
     clusters: ArrayLike | None = None,
     level: float = 0.95,
@@ -68,7 +71,7 @@ def linear_regression(
     Args:
         y: the response ``[examples]``.
         x: columns ``[examples, columns]``, without one of ones; more rows than columns, by two at least.
-        names: one a column.
+        names: one a column; a frame brings its own.
         errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
         clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
         level: intended coverage of the coefficients' intervals.
@@ -107,14 +110,14 @@ def linear_regression(
 
 
 def regression_inputs(
-    y: ArrayLike, x: ArrayLike, names: Sequence[str], errors: str, clusters: ArrayLike | None, level: float
+    y: ArrayLike, x: ArrayLike, names: Sequence[str] | None, errors: str, clusters: ArrayLike | None, level: float
 ) -> tuple[Float[np.ndarray, " examples"], Design, Int[np.ndarray, " examples"] | None]:
     """The response, the design and the clusters by number, checked."""
     check_level(level)
     check_one_of("errors", errors, ERRORS)
     (response,) = as_numbers(y=y)
     check_unit("y", response)
-    design = Design.of(x, names)
+    design = Design.of(x, column_names(x, names))
     if len(design.basis) != len(response):
         raise ValueError(f"expected a row of x for each y, got {len(design.basis):,} for {len(response):,}; align them")
     if (clusters is None) == (errors == "cluster"):

@@ -9,18 +9,20 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from companion.stats.base.checks import check_binary
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import check_binary, check_two_classes
 from companion.stats.regression.columns import Design
 from companion.stats.regression.linear import degrees_of_freedom, regression_inputs
 from companion.stats.regression.results import LogisticFit
 from companion.stats.regression.sandwich import hc3, leave_cluster_out
 
 
+@same_examples("y", "x", "clusters")
 def logistic_regression(
     y: ArrayLike,
     x: ArrayLike,
     *,
-    names: Sequence[str],
+    names: Sequence[str] | None = None,
     errors: str = "hc3",
     clusters: ArrayLike | None = None,
     level: float = 0.95,
@@ -51,7 +53,7 @@ def logistic_regression(
     Args:
         y: 0 and 1, or booleans ``[examples]``.
         x: columns ``[examples, columns]``, without one of ones.
-        names: one a column.
+        names: one a column; a frame brings its own.
         errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
         clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
         level: intended coverage of the coefficients' intervals.
@@ -68,8 +70,7 @@ def logistic_regression(
     """
     response, design, groups = regression_inputs(y, x, names, errors, clusters, level)
     check_binary("logistic regression", y=response)
-    if np.ptp(response) == 0:
-        raise ValueError(f"expected y to hold both 0 and 1, got only {response[0]:g}; add examples of the other class")
+    check_two_classes("logistic regression", y=response)
     _check_not_separated(design, response == 1)
     start = _most_likely(design, response)
     with np.errstate(over="ignore"):  # where statsmodels takes the exponential of large log-odds, the limit is right

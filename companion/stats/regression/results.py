@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.special import expit
 
 from companion.stats.base.forest import forest
+from companion.stats.base.frames import index_of
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.base.result import Result, p_in_words
@@ -141,11 +142,15 @@ class LinearFit(Fit):
         short at the other.
 
         Args:
-            x: rows ``[rows, columns]`` of the columns of the fit.
+            x: rows ``[rows, columns]`` of the columns of the fit: in its order, or by name where they have names.
             level: intended coverage.
 
         Returns:
-            A row for each, with ``mean``, ``mean_low``, ``mean_high``, ``new_low``, ``new_high``.
+            A row for each, with ``mean``, ``mean_low``, ``mean_high``, ``new_low``, ``new_high``, and the index of
+            ``x``.
+
+        Raises:
+            ValueError: for a frame with other columns than the fit's, NaN, a level outside (0, 1).
         """
         check_level(level)
         mean, variance = self._lines(x)
@@ -159,7 +164,8 @@ class LinearFit(Fit):
                 "mean_high": mean + of_mean,
                 "new_low": mean - of_new,
                 "new_high": mean + of_new,
-            }
+            },
+            index=index_of(x, len(mean)),
         )
 
     def plot_diagnostics(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
@@ -185,17 +191,21 @@ class LogisticFit(Fit):
         """The probability of a 1 at new rows, with the interval of the log-odds turned into probabilities.
 
         Args:
-            x: rows ``[rows, columns]`` of the columns of the fit.
+            x: rows ``[rows, columns]`` of the columns of the fit: in its order, or by name where they have names.
             level: intended coverage.
 
         Returns:
-            A row for each, with ``probability``, ``low``, ``high``.
+            A row for each, with ``probability``, ``low``, ``high``, and the index of ``x``.
+
+        Raises:
+            ValueError: for a frame with other columns than the fit's, NaN, a level outside (0, 1).
         """
         check_level(level)
         line, variance = self._lines(x)
         half_width = self._quantile(level) * np.sqrt(variance)
         return pd.DataFrame(
-            {"probability": expit(line), "low": expit(line - half_width), "high": expit(line + half_width)}
+            {"probability": expit(line), "low": expit(line - half_width), "high": expit(line + half_width)},
+            index=index_of(x, len(line)),
         )
 
     def plot_diagnostics(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_given, as_ndarray
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, check_one_of, generator_of
 from companion.stats.resampling.bounds import bca_bounds, check_varies, percentile_bounds, studentised_bounds
@@ -27,6 +28,7 @@ METHODS = ("bca", "percentile", "studentised")
 OnBlocks = Callable[[np.ndarray], Float[np.ndarray, " resamples"]]
 
 
+@same_examples("data", "clusters", "strata")
 def bootstrap_ci(
     data: ArrayLike,
     statistic: Callable[..., float],
@@ -229,9 +231,15 @@ def _on_blocks(statistic: Callable[..., float]) -> OnBlocks:
             given = statistic(samples, axis=1) if vectorised else [statistic(sample) for sample in samples]
         values = as_given("statistic", given)
         if values.shape != samples.shape[:1]:
-            raise ValueError(f"expected statistic to give one number a sample, got shape {values.shape[1:]} for each")
+            raise ValueError(
+                f"expected statistic to give one number a sample, got shape {values.shape} for {len(samples):,} "
+                "samples; reduce along axis=1 where it takes axis, else return a float"
+            )
         if not np.isfinite(values).all():
-            raise ValueError("expected statistic to give finite numbers, got NaN or infinity on some resample")
+            raise ValueError(
+                f"expected statistic to give finite numbers, got {values[~np.isfinite(values)][0]} on some sample: "
+                "rows may recur until a spread or a denominator is 0; collect more, or take a statistic defined there"
+            )
         return values
 
     return on_blocks

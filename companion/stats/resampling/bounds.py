@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr, ndtri
 
+from companion.stats.base.ties import rounding
+
 Resampled = Float[np.ndarray, " resamples"]
 
 
@@ -35,7 +37,7 @@ def bca_bounds(
             the data out changes nothing.
     """
     check_varies(resampled)
-    close = 1e-12 * max(1.0, abs(estimate))  # equal values that were summed in another order are ties
+    close = _rounding(resampled)  # equal values that were summed in another order are ties
     below = (np.mean(resampled < estimate - close) + np.mean(resampled <= estimate + close)) / 2
     if not 0 < below < 1:
         raise ValueError(
@@ -86,8 +88,13 @@ def studentised_bounds(
 
 def check_varies(resampled: Resampled) -> None:
     """Refuses resamples that are all alike: an interval without width would claim certainty that no sample gives."""
-    if np.ptp(resampled) <= 1e-12 * max(1.0, abs(resampled[0])):
+    if np.ptp(resampled) <= _rounding(resampled):
         raise ValueError(
             f"expected a statistic that varies between resamples, got {resampled[0]:.4g} in all {len(resampled):,}: "
-            "resampling cannot show errors that the sample does not hold; collect more examples, or take 'accuracy'"
+            "resampling cannot show errors that the sample does not hold; collect more examples"
         )
+
+
+def _rounding(resampled: Resampled) -> float:
+    """Below this, values of one statistic that was summed in another order are the same, whatever its unit."""
+    return rounding(float(np.abs(resampled).max()), 2**16)

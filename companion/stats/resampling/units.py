@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_groups
+from companion.stats.base.labels import as_groups
 
 Rows = Int[np.ndarray, " n"]
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.scaling.loglaw import LogLaw
@@ -14,6 +15,7 @@ from companion.stats.scaling.profiles import coefficient_interval, parameter_int
 from companion.stats.scaling.results import LARGEST_FACTOR, Chinchilla, PowerLaw
 
 
+@same_examples("x", "loss")
 def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw:
     r"""Fits :math:`L = E + A x^{-\alpha}` to the losses of several runs, such as over sizes of model or of data.
 
@@ -72,6 +74,7 @@ def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw
     )
 
 
+@same_examples("parameters", "tokens", "loss")
 def chinchilla(parameters: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> Chinchilla:
     r"""Fits :math:`L = E + A / N^\alpha + B / D^\beta` to runs of several sizes on several amounts of data.
 
