@@ -197,7 +197,7 @@ def test_many_accuracies_are_the_single_ones():
         assert [ours.difference[k], ours.low[k], ours.high[k], ours.p_value[k]] == expected
     only_a, only_b = ((x & ~y).sum(1) for x, y in ((a == truth, b == truth), (b == truth, a == truth)))
     np.testing.assert_allclose(ours.odds_ratio, (only_a + 0.5) / (only_b + 0.5))
-    assert ours.frame.shape == (13, 6)
+    assert ours.frame.shape == (13, 7)
 
 
 def test_one_baseline_for_many_on_either_side():
