@@ -24,7 +24,7 @@ from benchmarks.timing import Timed, run
 from companion import plotting, runtime
 from companion.data import TokenBatches, token_corpus
 from companion.models import GPT, GPTConfig
-from companion.training import TrainConfig, fit, learning_rate, predict
+from companion.training import TrainConfig, estimate_cost, fit, learning_rate
 
 CONFIG = GPTConfig(vocab_size=4_096, block_size=256, n_layer=6, n_head=6, n_embd=384, bias=True)
 BATCH, ROUND = 8, 3  # sequences a step, steps a round
@@ -102,12 +102,12 @@ def validation(model: nn.Module, data: TokenBatches, device: torch.device, loss_
 
 
 def learnt(data: TokenBatches, precision: str, device: torch.device, steps: int) -> list[str]:
-    """Validation loss of both after the same steps from the same weights; and how far off the prediction was."""
+    """Validation loss of both after the same steps from the same weights; and how far off the estimate was."""
     config = TrainConfig(steps=steps, precision=precision, device=str(device), **OPTIONS)
     torch.manual_seed(1)
     ours = GPT(CONFIG)
     theirs = transformers_twin(ours).to(device)
-    prediction = predict(ours, data, config)
+    estimate = estimate_cost(ours, data, config)
     history = fit(ours, data, config)
     usual_loop(
         theirs, data, TrainConfig(steps=steps, precision="fp32", device=str(device), **OPTIONS), their_loss, device
@@ -117,7 +117,7 @@ def learnt(data: TokenBatches, precision: str, device: torch.device, steps: int)
         f"\n## What is learnt in {steps} steps from the same weights\n",
         f"Validation loss in nats a token: companion in {precision} {mine:.4f}, transformers in fp32 {reference:.4f}, "
         f"{mine / reference - 1:+.2%}.\n",
-        f"`predict` before the run: {prediction}. After it: {prediction.against(history)}.",
+        f"`estimate_cost` before the run: {estimate}. After it: {estimate.against(history)}.",
     ]
 
 

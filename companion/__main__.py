@@ -50,9 +50,9 @@ def _pretrain(options: argparse.Namespace) -> None:
     if first:
         print(f"{len(corpus.train):,} training and {len(corpus.validation):,} validation tokens")
         print(f"on {device}, computing in {precision.dtype} ({precision.why})")
-    prediction = training.predict(model, batches, config) if config.parallel == "none" else None
-    if prediction is not None:
-        print(prediction)
+    estimate = training.estimate_cost(model, batches, config) if config.parallel == "none" else None
+    if estimate is not None:
+        print(estimate)
     history = training.fit(model, batches, config)
     weights = training.whole_weights(model)
     if not first:
@@ -60,8 +60,8 @@ def _pretrain(options: argparse.Namespace) -> None:
     model = GPT(model.config)
     copy_weights(model, weights)
     print(history)
-    if prediction is not None:
-        print(prediction.against(history))
+    if estimate is not None:
+        print(estimate.against(history))
     model.save_pretrained(folder)
     corpus.tokenizer.save(str(folder / "tokenizer.json"))
     history.frame.to_csv(folder / "history.csv")

@@ -21,6 +21,18 @@ except ImportError:  # Windows has neither
 Tier = Literal["cpu", "gpu"]
 PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 
+#: Dense peaks in TFLOP/s of matrix products in bf16 and fp16, from the makers' data sheets. The figures that assume
+#: sparsity, twice as high, are never used. The first name that a device's name contains counts.
+DENSE_TFLOPS = {
+    "H200": 989.0,
+    "H100 PCIe": 756.0,
+    "H100 NVL": 835.0,
+    "H100": 989.0,
+    "A100": 312.0,
+    "L40S": 362.0,
+    "L4": 121.0,
+}
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -77,6 +89,14 @@ def pick_precision(name: PrecisionName, device: torch.device) -> Precision:
 def _cpu_multiplies_in_bf16() -> bool:
     """True with AVX512-BF16 or AMX instructions: elsewhere bfloat16 is emulated, and slow."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def dense_peak(device: torch.device, dtype: torch.dtype) -> float | None:
+    """Operations a second that a GPU reaches in bf16 and fp16 at most; None where the table does not tell."""
+    if device.type != "cuda" or dtype is torch.float32:
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((1e12 * tflops for part, tflops in DENSE_TFLOPS.items() if part in name), None)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from jaxtyping import config
 
 # Our own tests never ask a model hub for anything; transformers must not try either.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -26,6 +27,14 @@ def _one_thread_and_a_seed():
 )
 def device(request):
     return torch.device(request.param)
+
+
+@pytest.fixture
+def annotations_unchecked():
+    """For tests that compile: the checks, seen by the compiler, would become a part of the graph."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

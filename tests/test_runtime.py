@@ -6,6 +6,8 @@ import torch
 
 from companion import runtime
 
+CUDA = torch.device("cuda")
+
 
 def test_auto_takes_what_is_there():
     assert runtime.pick_device().type in {"cpu", "cuda", "mps"}
@@ -67,3 +69,26 @@ def test_tier_comes_from_the_environment(monkeypatch):
 def test_cache_dir_is_made(cache):
     assert runtime.cache_dir() == cache
     assert cache.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "tflops"),
+    [
+        ("NVIDIA H200", 989),
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA L40S", 362),
+        ("NVIDIA L4", 121),
+    ],
+)
+def test_the_peak_is_that_of_the_device(monkeypatch, name, tflops):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
+    assert runtime.dense_peak(CUDA, torch.bfloat16) == tflops * 1e12
+    assert runtime.dense_peak(CUDA, torch.float32) is None
+
+
+def test_an_unknown_device_has_no_peak(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA Abacus")
+    assert runtime.dense_peak(CUDA, torch.bfloat16) is None
+    assert runtime.dense_peak(torch.device("cpu"), torch.bfloat16) is None

@@ -23,9 +23,10 @@ CIFAR10_CLASSES = (
 _SHAPE = (3, 32, 32)
 
 LabelledImages = tuple[Float[Tensor, "n channel height width"], Int[Tensor, " n"]]
+TestImages = tuple[Float[Tensor, "test channel height width"], Int[Tensor, " test"]]
 
 
-def cifar10(folder: str | Path | None = None) -> tuple[LabelledImages, LabelledImages]:
+def cifar10(folder: str | Path | None = None) -> tuple[LabelledImages, TestImages]:
     """Training and test set, each images [n, 3, 32, 32] and int64 labels [n], in the order of the files.
 
     Pixels are float32 in [0, 1], the bytes divided by 255: 614 MB and 123 MB of memory. ``TensorBatches(*cifar10())``

@@ -15,7 +15,9 @@ from torch import Tensor
 
 Images = Float[Tensor, "n channel height width"]
 Labels = Int[Tensor, " n"]
-Masks = Int[Tensor, "n height width"]
+TrainImages = tuple[Float[Tensor, "train channel height width"], Int[Tensor, " train"]]
+HeldOutImages = tuple[Float[Tensor, "validation channel height width"], Int[Tensor, " validation"]]
+Scenes = tuple[Float[Tensor, "scene 1 size size"], Int[Tensor, "scene size size"]]
 Part = Literal["train", "validation"]
 
 _VALIDATION_COLUMNS = slice(
@@ -41,7 +43,7 @@ def digits() -> tuple[Images, Labels]:
 
 def stratified_split(
     images: Images, labels: Labels, *, validation_fraction: float = 0.2, seed: int = 0
-) -> tuple[tuple[Images, Labels], tuple[Images, Labels]]:
+) -> tuple[TrainImages, HeldOutImages]:
     """Training and validation images with the same share of each class, but for rounding; the order stays.
 
     Args:
@@ -116,9 +118,7 @@ def _lefts(width: int, size: int, part: Part) -> Int[np.ndarray, " left"]:
     return lefts[(lefts + size <= start) | (lefts >= stop)]
 
 
-def digit_scenes(
-    images: Images, labels: Labels, n: int, *, size: int = 32, count: int = 3, seed: int = 0
-) -> tuple[Images, Masks]:
+def digit_scenes(images: Images, labels: Labels, n: int, *, size: int = 32, count: int = 3, seed: int = 0) -> Scenes:
     """Synthetic scenes of real scans, for segmentation: images [n, 1, size, size] and masks [n, size, size].
 
     Each scene is uniform noise in [0, 0.3) with ``count`` scans pasted anywhere, the brighter value kept. A pixel of

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from companion.data.order import shuffled_items
 END_OF_TEXT = "<|endoftext|>"
 IGNORED = -100
 
-Tokens = Int[np.ndarray, " time"]
+Tokens = Integer[np.ndarray, " time"]
 Windows = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]  # tokens and targets
 _NONE = np.empty(0, dtype=np.uint16)
 
@@ -148,7 +148,9 @@ class TokenBatches:
         ValueError: where the training tokens do not fill one window, or are no integers in one dimension.
     """
 
-    def __init__(self, train: Tokens, validation: Tokens = _NONE, *, block_size: int) -> None:
+    def __init__(
+        self, train: Tokens, validation: Integer[np.ndarray, " validation_time"] = _NONE, *, block_size: int
+    ) -> None:
         for name, tokens in (("train", train), ("validation", validation)):
             _check_tokens(tokens, name)
         if len(train) < 2 * block_size + 1:

@@ -119,7 +119,7 @@ class SkipGramBatches:
     def __init__(
         self,
         train: Words,
-        validation: Words = _NONE,
+        validation: Int[np.ndarray, " validation_time"] = _NONE,
         *,
         window: int = 5,
         negatives: int = 5,
@@ -129,7 +129,7 @@ class SkipGramBatches:
         if window < 1 or negatives < 1 or not 0 < subsample <= 1:
             got = f"{window}, {negatives} and {subsample}"
             raise ValueError(f"expected window and negatives of at least 1 and subsample in (0, 1], got {got}")
-        _check_words(train, validation)
+        _check_words(train=train, validation=validation)
         self.window, self.negatives, self.seed = window, negatives, seed
         counts = np.bincount(train, minlength=int(validation.max(initial=0)) + 1)
         stays = np.sqrt(subsample * len(train) / np.maximum(counts, 1))
@@ -179,8 +179,8 @@ def _as_tensor(words: np.ndarray) -> Tensor:
     return torch.from_numpy(words.astype(np.int64))
 
 
-def _check_words(train: Words, validation: Words) -> None:
-    for name, text in (("train", train), ("validation", validation)):
+def _check_words(**texts: np.ndarray) -> None:
+    for name, text in texts.items():
         if text.ndim != 1 or text.dtype.kind not in "ui" or text.min(initial=0) < 0:
             got = f"{text.dtype} of shape {text.shape} from {text.min(initial=0)}"
             raise ValueError(f"expected {name} to be numbers of words from 0, in one dimension, got {got}")

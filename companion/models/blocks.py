@@ -50,7 +50,7 @@ class BlockConfig(AttentionConfig):
             raise ValueError(f"expected epsilon above 0, got {self.epsilon}")
 
 
-class FeedForward(nn.Module):
+class PositionwiseFeedForward(nn.Module):
     """Two linear layers with an activation between them, a position at a time."""
 
     def __init__(self, config: BlockConfig) -> None:
@@ -89,7 +89,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, config: BlockConfig) -> None:
         super().__init__()
         self.attention = Residual(config, MultiHeadAttention(config))
-        self.feed_forward = Residual(config, FeedForward(config))
+        self.feed_forward = Residual(config, PositionwiseFeedForward(config))
 
     def forward(
         self, x: Float[Tensor, "batch time width"], real: Bool[Tensor, "batch time"] | None
@@ -105,7 +105,7 @@ class DecoderBlock(nn.Module):
         super().__init__()
         self.self_attention = Residual(config, MultiHeadAttention(config))
         self.cross_attention = Residual(config, MultiHeadAttention(config))
-        self.feed_forward = Residual(config, FeedForward(config))
+        self.feed_forward = Residual(config, PositionwiseFeedForward(config))
 
     def forward(
         self,

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
-Tokens = Int[np.ndarray, " time"]
+Tokens = Integer[np.ndarray, " time"]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Statistics of model evaluation: intervals, the bootstrap, and comparisons on the same examples."""
 
+from companion.stats.base.comparison import Comparison, SizedComparison
 from companion.stats.base.forest import forest
 from companion.stats.base.intervals import Interval, proportion_ci
 from companion.stats.base.result import Result
@@ -7,7 +8,7 @@ from companion.stats.compare.bayesian import PracticalComparison, bayesian_signe
 from companion.stats.compare.cross_validation import compare_cross_validated
 from companion.stats.compare.mcnemar import AccuracyComparisons, compare_accuracies
 from companion.stats.compare.multiplicity import Adjusted, adjust
-from companion.stats.compare.paired import Comparison, SizedComparison, compare_paired
+from companion.stats.compare.paired import compare_paired
 from companion.stats.compare.permutation import permutation_test
 from companion.stats.compare.ranking import Ranking, compare_many
 from companion.stats.estimates.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha

@@ -1,9 +1,9 @@
 """Training: one loop, its configuration, what it records."""
 
+from companion.stats.probabilities.ensemble import Weights, fit_weights
 from companion.training.config import TrainConfig
-from companion.training.cost import Prediction, predict
+from companion.training.cost import CostEstimate, estimate_cost
 from companion.training.distributed import whole_weights
-from companion.training.ensemble import Weights, fit_weights
 from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
 from companion.training.learners import TorchClassifier, TorchRegressor
@@ -14,9 +14,14 @@ from companion.training.search import SearchResult, search
 from companion.training.space import Choice, Range
 from companion.training.step import DivergedError
 
+# As 0.1.0 called them.
+Prediction = CostEstimate
+predict = estimate_cost
+
 __all__ = [
     "Batches",
     "Choice",
+    "CostEstimate",
     "DivergedError",
     "History",
     "Prediction",
@@ -27,6 +32,7 @@ __all__ = [
     "TrainConfig",
     "Weights",
     "bits_per_byte",
+    "estimate_cost",
     "fit",
     "fit_weights",
     "learning_rate",

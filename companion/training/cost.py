@@ -19,13 +19,13 @@ from companion.training.history import History
 from companion.training.loop import Batches
 from companion.training.optimizers import make_optimizers
 from companion.training.step import Stepper, count_targets
-from companion.training.utilisation import step_flops
+from companion.training.utilization import step_flops
 
 _TRIAL_STEPS = 3  # the first one warms up
 
 
 @dataclass(frozen=True)
-class Prediction:
+class CostEstimate:
     """What a run of one process is expected to cost; ``str()`` is one line.
 
     Attributes:
@@ -58,7 +58,7 @@ class Prediction:
         )
 
 
-def predict(model: nn.Module, data: Batches, config: TrainConfig) -> Prediction:
+def estimate_cost(model: nn.Module, data: Batches, config: TrainConfig) -> CostEstimate:
     """What ``fit(model, data, config)`` will cost in one process; ``model`` is left as it is.
 
     Operations are counted and memory is followed on tensors that have a shape and no content. Time is that of a few
@@ -74,7 +74,7 @@ def predict(model: nn.Module, data: Batches, config: TrainConfig) -> Prediction:
     flops = step_flops(Trainable(model), batch)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     others = max(0, runtime.held_memory(device) - weights)
-    return Prediction(
+    return CostEstimate(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         flops=config.steps * flops,
         memory=others + _step_memory(model, [tensor[:rows] for tensor in batch], config, device),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch.nn import functional as F
 
 from companion.models import GPT
@@ -13,7 +13,9 @@ from companion.models.modes import evaluating
 from companion.stats import Interval, bootstrap_ci
 
 
-def token_losses(model: GPT, tokens: Int[np.ndarray, " time"], *, batch_size: int = 32) -> Float[np.ndarray, " time"]:
+def token_losses(
+    model: GPT, tokens: Integer[np.ndarray, " time"], *, batch_size: int = 32
+) -> Float[np.ndarray, " time"]:
     """-log p of each token given those before it, in nats.
 
     Windows of ``block_size`` tokens move by half their length, so that each token but the first ones has at least

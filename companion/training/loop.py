@@ -24,7 +24,7 @@ from companion.training.interrupt import InterruptGuard
 from companion.training.optimizers import make_optimizers
 from companion.training.schedule import learning_rate
 from companion.training.step import DivergedError, Stepper, count_targets
-from companion.training.utilisation import dense_peak, step_flops
+from companion.training.utilization import step_flops
 
 
 class Batches(Protocol):
@@ -70,7 +70,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     precision = runtime.pick_precision(config.precision, device)
     torch.manual_seed(config.seed + world.rank)
     trainable: nn.Module = Trainable(model.to(device))
-    peak = dense_peak(device, precision.dtype)
+    peak = runtime.dense_peak(device, precision.dtype)
     flops = (
         None if peak is None else step_flops(trainable, world.share(data.batch(0, config.batch_size, seed=config.seed)))
     )

@@ -1,4 +1,4 @@
-"""Imports within companion point one way: a package uses only packages of a lower level, never its peers."""
+"""Imports within companion point one way, to packages of a lower level, and no two classes have one name."""
 
 import ast
 from pathlib import Path
@@ -63,3 +63,23 @@ def test_imports_point_one_way(path: Path) -> None:
 )
 def test_a_wrong_import_is_refused(part: str, source: str) -> None:
     assert complaints(part, imported_parts(source, ("companion", part)))
+
+
+def class_names(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Where the classes of each name stand, of all names that more than one class has."""
+    found: dict[str, list[str]] = {}
+    for place, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(place)
+    return {name: places for name, places in found.items() if len(places) > 1}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    sources = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in MODULES}
+    assert class_names(sources) == {}
+
+
+def test_two_classes_of_one_name_are_found() -> None:
+    sources = {"a.py": "class Design: pass", "b.py": "def f():\n    class Design: pass\nclass Other: pass"}
+    assert class_names(sources) == {"Design": ["a.py", "b.py"]}

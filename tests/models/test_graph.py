@@ -161,6 +161,7 @@ def test_dropout_is_for_training(family):
     assert torch.equal(model(x, adjacency), model(x, adjacency))
 
 
+@pytest.mark.usefixtures("annotations_unchecked")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # Dynamo's own
 def test_compiled_gradients_are_the_same():
     torch._dynamo.reset()

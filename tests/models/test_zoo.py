@@ -47,6 +47,7 @@ def test_loss_and_gradients_are_finite(case, dtype, device):
         assert parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.usefixtures("annotations_unchecked")
 @pytest.mark.filterwarnings(
     "ignore:.*should not be instantiated:DeprecationWarning"
 )  # Dynamo's own, of autograd functions
@@ -59,6 +60,7 @@ def test_compiles_without_a_graph_break(case):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.usefixtures("annotations_unchecked")
 def test_exports_with_the_same_numbers(case):
     model = case.model.eval()
     with torch.no_grad():
@@ -68,6 +70,7 @@ def test_exports_with_the_same_numbers(case):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("annotations_unchecked")
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
 def test_onnx_gives_the_same_numbers(case, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -1,17 +1,14 @@
 """Is model A really better than model B? Both on the same examples, so that what is hard for both cancels."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from companion.stats.base.frames import same_examples
+from companion.stats.base.comparison import Comparison
 from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_labels, as_scores
 from companion.stats.base.options import check_one_of, generator_of
-from companion.stats.base.result import Result, p_in_words
 from companion.stats.base.ties import rounding
 from companion.stats.compare.mcnemar import mid_p, paired_interval
 from companion.stats.metrics.auc import delong
@@ -23,43 +20,6 @@ LEVEL = 0.95
 N_RESAMPLES = 9_999
 
 Column = Shaped[np.ndarray, " examples"]
-
-
-@dataclass(frozen=True)
-class Comparison(Result):
-    """The difference of two models in one metric; ``print`` shows it as one sentence.
-
-    Attributes:
-        difference: metric of a minus metric of b, in the metric's unit, with its interval.
-        p_value: two-sided: the probability of a difference at least this large, were the models equally good.
-        test: the test that gave it, in words.
-    """
-
-    difference: Interval
-    p_value: float
-    test: str
-
-    def __str__(self) -> str:
-        return f"The difference, a minus b, is {self.difference.in_words()}; {p_in_words(self.p_value)} ({self.test})."
-
-
-@dataclass(frozen=True)
-class SizedComparison(Comparison):
-    """A comparison in a unit that says little by itself, and therefore with an effect size beside the p-value.
-
-    Attributes:
-        difference: of a minus b, with its interval.
-        p_value: two-sided: the probability of a difference at least this large, were there none.
-        test: the test that gave it, in words.
-        effect: the effect size, a pure number; positive where a is larger.
-        effect_name: which effect size it is.
-    """
-
-    effect: float
-    effect_name: str
-
-    def __str__(self) -> str:
-        return f"{super().__str__()[:-1]}; the {self.effect_name} is {self.effect:z.2f}."
 
 
 @same_examples("y_true", "pred_a", "pred_b")

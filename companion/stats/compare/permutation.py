@@ -10,12 +10,12 @@ from scipy.stats import t
 
 from companion.stats.base.arrays import as_array, check_lengths
 from companion.stats.base.checks import as_given, check_differs, check_unit
+from companion.stats.base.comparison import SizedComparison
 from companion.stats.base.frames import check_same_index, same_columns
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
 from companion.stats.base.ties import rounding
 from companion.stats.base.welch import welch
-from companion.stats.compare.paired import SizedComparison
 from companion.stats.compare.subsets import all_subsets, all_subsets_of_size, random_sums, subset_sums
 
 Rows = Float[np.ndarray, "n columns"]

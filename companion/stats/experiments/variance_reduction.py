@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.comparison import SizedComparison
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.base.welch import welch
-from companion.stats.compare.paired import SizedComparison
 
 
 @dataclass(frozen=True)

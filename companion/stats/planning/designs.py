@@ -39,7 +39,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Design:
+class PowerDesign:
     """A kind with its assumptions.
 
     Attributes:

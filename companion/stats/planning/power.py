@@ -20,7 +20,7 @@ from companion.stats.base.options import (
 )
 from companion.stats.base.result import Result
 from companion.stats.base.ties import rounding
-from companion.stats.planning.designs import Design
+from companion.stats.planning.designs import PowerDesign
 
 #: More labels than anyone will pay for.
 MOST_EXAMPLES = 10**8
@@ -71,7 +71,7 @@ class SampleSize(Result):
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws power over the number of examples, up to twice this one."""
         axes = plt.subplots()[1] if axes is None else axes
-        design = Design(self.kind, self.alpha, self.assumed)
+        design = PowerDesign(self.kind, self.alpha, self.assumed)
         sizes = np.unique(np.linspace(2, 2 * self.n, 60).astype(int))
         axes.plot(sizes, [design.power(int(n), self.difference) for n in sizes])
         axes.plot(self.n, self.power, "o", color="C0")
@@ -135,7 +135,7 @@ def sample_size(
     >>> sample_size("proportions", -0.05, share=0.85, power=0.9).n
     1212
     """
-    design = Design(kind, alpha, assumed)
+    design = PowerDesign(kind, alpha, assumed)
     check_between("power", power, alpha, 1)
     check_between("difference", difference, *design.limits)
     if not difference:
@@ -170,7 +170,7 @@ def detectable_difference(
     >>> round(detectable_difference("paired_proportions", 1_000, disagreement=0.12).difference, 4)
     0.0305
     """
-    design = Design(kind, alpha, assumed)
+    design = PowerDesign(kind, alpha, assumed)
     check_between("power", power, alpha, 1)
     check_whole("n", n, at_least=1, advice="it is the number of examples")
     low, high = design.limits
@@ -238,6 +238,6 @@ def power_by_simulation(
     return proportion_ci(found, n_simulations)
 
 
-def _result(design: Design, n: int, difference: float) -> SampleSize:
+def _result(design: PowerDesign, n: int, difference: float) -> SampleSize:
     kind, power = design.kind, design.power(n, difference)
     return SampleSize(n, kind.unit, difference, power, design.alpha, kind.test, design.name, dict(design.assumed))

@@ -12,7 +12,7 @@ from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, check_one_of, generator_of
 from companion.stats.resampling.bounds import bca_bounds, check_varies, percentile_bounds, studentised_bounds
-from companion.stats.resampling.units import Design
+from companion.stats.resampling.units import ResamplingUnits
 
 #: Numbers held at once while resampling: 32 MB in float64.
 BLOCK = 2**22
@@ -114,7 +114,7 @@ def bootstrap_ci(
     check_one_of("method", method, METHODS)
     check_callable("statistic", statistic, "numpy.median")
     rows = _as_observations(data)
-    design = Design.of(len(rows), clusters, strata)
+    design = ResamplingUnits.of(len(rows), clusters, strata)
     on_units = _on_units(rows, design, _on_blocks(statistic))
     rng = generator_of(seed)
     estimate = on_units(design.units[None]).item()
@@ -138,13 +138,13 @@ def blocks(n_resamples: int, numbers_each: int) -> Iterator[int]:
 
 
 def _draws(
-    design: Design, numbers_each: int, n_resamples: int, rng: np.random.Generator
+    design: ResamplingUnits, numbers_each: int, n_resamples: int, rng: np.random.Generator
 ) -> Iterator[Int[np.ndarray, "block units"]]:
     for size in blocks(n_resamples, numbers_each):
         yield design.draw(size, rng)
 
 
-def _left_out(on_units: OnBlocks, design: Design, rng: np.random.Generator) -> Float[np.ndarray, " groups"]:
+def _left_out(on_units: OnBlocks, design: ResamplingUnits, rng: np.random.Generator) -> Float[np.ndarray, " groups"]:
     """The statistic without each group in turn; within strata, as deviations that stand for the strata's sizes."""
     left = [
         (number, on_units(design.units[None, kept]).item())
@@ -161,7 +161,7 @@ def _left_out(on_units: OnBlocks, design: Design, rng: np.random.Generator) -> F
 def _studentised(
     estimate: float,
     on_units: OnBlocks,
-    design: Design,
+    design: ResamplingUnits,
     numbers_each: int,
     n_resamples: int,
     rng: np.random.Generator,
@@ -189,7 +189,7 @@ def _errors(
     return np.sqrt(np.sum(variances, axis=0))
 
 
-def _in_words(method: str, n_resamples: int, design: Design) -> str:
+def _in_words(method: str, n_resamples: int, design: ResamplingUnits) -> str:
     name = {"bca": "BCa", "percentile": "percentile", "studentised": "studentised"}[method]
     drawn = "" if design.clusters is None else f" of {len(design.clusters):,} clusters"
     within = f" in {len(design.strata):,} strata" if len(design.strata) > 1 else ""
@@ -212,7 +212,7 @@ def _as_observations(data: ArrayLike) -> Shaped[np.ndarray, "n ..."]:
     return rows
 
 
-def _on_units(rows: Shaped[np.ndarray, "n ..."], design: Design, on_blocks: OnBlocks) -> OnBlocks:
+def _on_units(rows: Shaped[np.ndarray, "n ..."], design: ResamplingUnits, on_blocks: OnBlocks) -> OnBlocks:
     """The statistic as a function of units; clusters make samples of other lengths, so that it sees one at a time."""
     if design.clusters is None:
         return lambda units: on_blocks(rows[units])

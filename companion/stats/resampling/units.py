@@ -17,7 +17,7 @@ Rows = Int[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
-class Design:
+class ResamplingUnits:
     """How the rows came about.
 
     Attributes:
@@ -31,7 +31,7 @@ class Design:
     strata: list[Int[np.ndarray, " units"]]
 
     @classmethod
-    def of(cls, n_rows: int, clusters: ArrayLike | None, strata: ArrayLike | None) -> "Design":
+    def of(cls, n_rows: int, clusters: ArrayLike | None, strata: ArrayLike | None) -> "ResamplingUnits":
         """From the cluster and the stratum of each row.
 
         Raises:

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 LossName = Literal["log_loss", "squared_error"]
@@ -36,8 +37,8 @@ class Weights:
     loss: float
     losses: Float[np.ndarray, " models"]
 
-    def average(self, predictions: Float[np.ndarray, "models items ..."]) -> Float[np.ndarray, "items ..."]:
-        """The weighted average of the same models' predictions, on these items or others.
+    def average(self, predictions: ArrayLike) -> Float[np.ndarray, "items ..."]:
+        """The weighted average of the same models' predictions ``[models, items, ...]``, on these items or others.
 
         Raises:
             ValueError: for another number of models.
@@ -49,8 +50,8 @@ class Weights:
 
 
 def fit_weights(
-    predictions: Float[np.ndarray, "models items *classes"],
-    targets: Shaped[np.ndarray, " items"],
+    predictions: ArrayLike,
+    targets: ArrayLike,
     *,
     loss: LossName = "log_loss",
 ) -> Weights:
@@ -62,9 +63,9 @@ def fit_weights(
     It ends within 1e-9 nats of the least loss.
 
     Args:
-        predictions: of models that did not see these items in training. For ``log_loss`` the probabilities of the
-            classes; for ``squared_error`` numbers, without the last axis.
-        targets: the classes, counted from 0; or the numbers.
+        predictions: ``[models, items, classes]``, of models that did not see these items in training: for ``log_loss``
+            the probabilities of the classes; for ``squared_error`` numbers, without the last axis.
+        targets: ``[items]``, the classes, counted from 0; or the numbers.
         loss: ``log_loss``, :math:`-\log \hat{p}_y` in nats; or ``squared_error``, :math:`(\hat{p} - y)^2`.
 
     Raises:

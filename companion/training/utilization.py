@@ -1,4 +1,4 @@
-"""How much of a device a run uses: the operations of a step, and the device's dense peak."""
+"""How many operations a step takes, counted without computing them."""
 
 import torch
 from torch import Tensor, nn
@@ -6,26 +6,6 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
-
-#: Dense peaks in TFLOP/s of matrix products in bf16 and fp16, from the makers' data sheets. The figures that assume
-#: sparsity, twice as high, are never used. The first name that a device's name contains counts.
-DENSE_TFLOPS = {
-    "H200": 989.0,
-    "H100 PCIe": 756.0,
-    "H100 NVL": 835.0,
-    "H100": 989.0,
-    "A100": 312.0,
-    "L40S": 362.0,
-    "L4": 121.0,
-}
-
-
-def dense_peak(device: torch.device, dtype: torch.dtype) -> float | None:
-    """Operations a second that a GPU reaches in bf16 and fp16 at most; None where the table does not tell."""
-    if device.type != "cuda" or dtype is torch.float32:
-        return None
-    name = torch.cuda.get_device_name(device)
-    return next((1e12 * tflops for part, tflops in DENSE_TFLOPS.items() if part in name), None)
 
 
 class _CausalSaving(TorchFunctionMode):

@@ -6,37 +6,12 @@ from companion.data import TensorBatches
 from companion.models import MLP, MLPConfig
 from companion.training import TrainConfig, fit
 from companion.training.distributed import Trainable
-from companion.training.utilisation import dense_peak, step_flops
-
-CUDA = torch.device("cuda")
+from companion.training.utilization import step_flops
 
 
-@pytest.mark.parametrize(
-    ("name", "tflops"),
-    [
-        ("NVIDIA H200", 989),
-        ("NVIDIA H100 80GB HBM3", 989),
-        ("NVIDIA H100 PCIe", 756),
-        ("NVIDIA A100-SXM4-80GB", 312),
-        ("NVIDIA L40S", 362),
-        ("NVIDIA L4", 121),
-    ],
-)
-def test_the_peak_is_that_of_the_device(monkeypatch, name, tflops):
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
-    assert dense_peak(CUDA, torch.bfloat16) == tflops * 1e12
-    assert dense_peak(CUDA, torch.float32) is None
-
-
-def test_an_unknown_device_has_no_peak(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA Abacus")
-    assert dense_peak(CUDA, torch.bfloat16) is None
-    assert dense_peak(torch.device("cpu"), torch.bfloat16) is None
-
-
-def test_utilisation_is_operations_over_time_over_peak(monkeypatch):
+def test_utilization_is_operations_over_time_over_peak(monkeypatch):
     """On a CPU that is said to have a peak of 1 GFLOP/s."""
-    monkeypatch.setattr("companion.training.loop.dense_peak", lambda device, dtype: 1e9)
+    monkeypatch.setattr("companion.runtime.dense_peak", lambda device, dtype: 1e9)
     x = torch.randn(64, 7)
     model = MLP(MLPConfig(sizes=(7, 13, 3)))
     history = fit(
@@ -74,6 +49,7 @@ def test_a_convolution_is_counted():
 
 
 @pytest.mark.slow  # a C++ compiler is at work
+@pytest.mark.usefixtures("annotations_unchecked")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of each other
 def test_a_compiled_run_learns_what_the_plain_one_does():
     x = torch.randn(64, 7)

@@ -5,10 +5,10 @@ import torch
 from companion.data import TensorBatches, TokenBatches
 from companion.economics.compute import parameter_count, training_flops
 from companion.models import GPT, MLP, GPTConfig, MLPConfig
-from companion.training import TrainConfig, fit, predict
+from companion.training import TrainConfig, estimate_cost, fit
 from companion.training.cost import _step_memory
 from companion.training.distributed import Trainable
-from companion.training.utilisation import step_flops
+from companion.training.utilization import step_flops
 
 GPT_CONFIG = GPTConfig(vocab_size=211, block_size=37, n_layer=2, n_head=5, n_embd=35)
 
@@ -30,11 +30,11 @@ def test_operations_are_those_of_the_formula(data):
     assert counted < training_flops(GPT_CONFIG, batch=7, time=37)
 
 
-def test_a_prediction_leaves_no_trace(data):
+def test_an_estimate_leaves_no_trace(data):
     model = GPT(GPT_CONFIG)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     random = torch.get_rng_state()
-    predicted = predict(model, data, config())
+    predicted = estimate_cost(model, data, config())
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert predicted.parameters == parameter_count(GPT_CONFIG)
@@ -82,4 +82,4 @@ def test_what_the_optimizer_keeps_is_counted(data):
 def test_a_model_without_a_loss_is_refused():
     data = TensorBatches((torch.zeros(9, 3),))
     with pytest.raises(TypeError, match=r"method loss\(\*batch\), got Linear"):
-        predict(torch.nn.Linear(3, 1), data, config())
+        estimate_cost(torch.nn.Linear(3, 1), data, config())
