@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from companion.stats.base.comparison import Comparison
+from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_labels, as_scores
 from companion.stats.base.options import check_one_of, generator_of
