@@ -83,8 +83,9 @@ def _corpus(options: argparse.Namespace, folder: Path) -> data.TokenCorpus:
 
 def _report(model: GPT, corpus: data.TokenCorpus) -> None:
     """Bits per byte on held-out modules, beside n-gram models of the same training tokens."""
-    text = np.concatenate([[0], corpus.validation])  # each model may know that the text follows an end of text
-    rows = {"gpt": training.token_losses(model, corpus.validation)}
+    end = data.end_of_text_id(corpus.tokenizer)
+    text = np.concatenate([[end], corpus.validation])  # each model may know that the text follows an end of text
+    rows = {"gpt": training.token_losses(model, corpus.validation, end_of_text=end)}
     for order, name in enumerate(("unigram", "bigram", "trigram"), start=1):
         rows[name] = NGram(order, model.config.vocab_size).fit(corpus.train).losses(text)[1:]
     print("bits per byte on held-out modules (lower is better)")
@@ -97,8 +98,10 @@ def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
     model, tokenizer = GPT.from_pretrained(folder), data.load_tokenizer(folder / "tokenizer.json")
     model.to(runtime.pick_device(options.device))
-    prompt = np.concatenate([[0], data.encode(tokenizer, [options.prompt])[:-1]]) if options.prompt else np.zeros(1)
-    tokens = data.as_batch(prompt, next(model.parameters()).device)
+    end = data.end_of_text_id(tokenizer)
+    text = [options.prompt] if options.prompt else []
+    prompt = [end, *(token for each in text for token in data.encode(tokenizer, [each])[:-1])]
+    tokens = data.as_batch(np.array(prompt), next(model.parameters()).device)
     out = model.generate(
         tokens,
         options.max_new_tokens,
@@ -106,6 +109,7 @@ def _generate(options: argparse.Namespace) -> None:
         top_k=options.top_k,
         top_p=options.top_p,
         seed=options.seed,
+        stop_tokens=[end],
     )
     print(tokenizer.decode(out[0, 1:].tolist()))
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from companion.data.checks import refuse_bare_text
 from companion.data.fingerprint import digest_items
 from companion.data.order import shuffled_items
 
@@ -44,6 +45,7 @@ def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 8"]:
     Raises:
         ValueError: for no caption, one that is too long or empty, or an unknown word.
     """
+    refuse_bare_text("captions", captions)
     rows = [caption.split() for caption in captions]
     unknown = sorted({word for row in rows for word in row} - set(CAPTION_WORDS))
     if unknown or not rows or not all(0 < len(row) <= CAPTION_LENGTH for row in rows):
@@ -66,6 +68,7 @@ def draw_captions(captions: Sequence[str], rng: np.random.Generator, *, size: in
     Raises:
         ValueError: for no caption, or something else.
     """
+    refuse_bare_text("captions", captions)
     unknown = sorted(set(captions) - set(all_captions()))
     if unknown or not captions:
         raise ValueError(f"expected captions such as {all_captions()[0]!r} and {all_captions()[-1]!r}, got {unknown}")

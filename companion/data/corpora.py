@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from companion import runtime
+from companion.data.checks import refuse_bare_text
 
 #: Where the docstrings come from: ``stdlib`` is the standard library, the others are import names.
 PACKAGES = ("stdlib", "numpy", "scipy", "statsmodels", "sklearn", "torch", "pandas", "matplotlib")
@@ -46,8 +47,9 @@ def docstrings(packages: Sequence[str] = PACKAGES) -> list[Document]:
     Of docstrings with the same text only the first is kept.
 
     Raises:
-        ValueError: where a package is not installed, or where no docstring is found.
+        ValueError: where a package is not installed, where no docstring is found, or for one name that is in no list.
     """
+    refuse_bare_text("packages", packages, of="import names")
     documents, seen = [], set()
     for package in packages:
         for document in _package_docstrings(package):

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from companion.data.checks import refuse_bare_text
 from companion.data.tensors import TensorBatches
 
 #: Ids of the three marks that every :class:`CharacterVocabulary` has.
@@ -47,6 +48,7 @@ class CharacterVocabulary:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
+        refuse_bare_text("texts", texts)
         self.characters = "".join(sorted(set("".join(texts))))
         self._ids = {character: i for i, character in enumerate(self.characters, start=_MARKS)}
 
@@ -60,6 +62,7 @@ class CharacterVocabulary:
         Raises:
             ValueError: where a character has no id.
         """
+        refuse_bare_text("texts", texts)
         unknown = sorted(set("".join(texts)) - set(self.characters))
         if unknown:
             raise ValueError(f"expected only the characters {self.characters!r}, got {''.join(unknown)!r}")

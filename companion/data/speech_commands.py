@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from companion.data.checks import refuse_bare_text
 from companion.data.download import download_archive
 from companion.runtime import cache_dir
 
@@ -50,6 +51,8 @@ def speech_commands(
     """
     if part not in get_args(SpeechPart):
         raise ValueError(f"expected part to be one of {get_args(SpeechPart)}, got {part!r}")
+    if words is not None:
+        refuse_bare_text("words", words, of="words")
     folder = cache_dir() / "speech-commands" if folder is None else folder
     root = download_archive(URL, folder, digest=DIGEST)
     known = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("_"))

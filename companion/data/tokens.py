@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int, Integer
+from jaxtyping import Bool, Int, Integer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from companion.data.checks import checked_texts, refuse_bare_text
 from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 
 END_OF_TEXT = "<|endoftext|>"
+#: What tokenizers call the end of a text: ours and GPT-2's, then those of Llama 2, Llama 3, Gemma, DeepSeek.
+_ENDS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
 IGNORED = -100
 
 Tokens = Integer[np.ndarray, " time"]
@@ -32,8 +35,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         vocab_size: number of tokens, at least 257 (256 bytes and the end of text).
 
     Raises:
-        ValueError: where ``vocab_size`` is too small, or the texts are too few to fill it.
+        ValueError: where ``vocab_size`` is too small, or the texts are too few to fill it, or are no texts.
     """
+    refuse_bare_text("texts", texts)
     if vocab_size < 257:
         raise ValueError(f"expected vocab_size of at least 257 (256 bytes and {END_OF_TEXT}), got {vocab_size}")
     tokenizer = Tokenizer(models.BPE())
@@ -45,7 +49,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(checked_texts(texts), trainer)
     tokenizer.encode_special_tokens = True  # a text that says "<|endoftext|>" is text: token 0 is never written by it
     if tokenizer.get_vocab_size() < vocab_size:
         raise ValueError(
@@ -72,31 +76,92 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
-    """The tokens of all texts in order, each text followed by token 0, as uint16 (uint32 past 65,536 tokens).
+def end_of_text_id(tokenizer: Tokenizer) -> int:
+    """The token that ends a text: 0 in our tokenizers; in another's, the one with one of the usual names.
 
     Raises:
-        ValueError: where there is no text.
+        ValueError: where there is none.
+
+    Example:
+        >>> end_of_text_id(train_tokenizer(["a text"], 257))
+        0
     """
+    found = (tokenizer.token_to_id(name) for name in _ENDS)
+    end = next((index for index in found if index is not None), None)
+    if end is None:
+        raise ValueError(
+            f"expected a tokenizer with an end of text, one of {', '.join(_ENDS)}, got none of them: give the "
+            f"number of its own as end_of_text"
+        )
+    return end
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], *, end_of_text: int | None = None) -> Tokens:
+    """The tokens of all texts in order, each text followed by the end of text, as uint16 (uint32 past 65,536 tokens).
+
+    Args:
+        tokenizer: ours, or another's.
+        texts: a list, of which at least one is not empty.
+        end_of_text: the token that ends each text; None takes :func:`end_of_text_id`.
+
+    Raises:
+        ValueError: where there is no text, one text in place of a list, half of a surrogate pair, or no end of text.
+    """
+    refuse_bare_text("texts", texts)
+    texts = list(checked_texts(texts))
     if not any(texts):
         raise ValueError("expected text to encode, got none")
+    end = end_of_text_id(tokenizer) if end_of_text is None else end_of_text
     dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
     # encode_batch works on all cores, where a user has not asked the library to refrain.
-    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return np.concatenate([np.array([*encoding.ids, 0], dtype=dtype) for encoding in encodings])
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    return np.concatenate([np.array([*encoding.ids, end], dtype=dtype) for encoding in encodings])
 
 
 def byte_lengths(tokenizer: Tokenizer) -> Int[np.ndarray, " vocab"]:
-    """How many bytes of text each token stands for; the end of text stands for none."""
-    lengths = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    """How many bytes of text each token stands for; special ones, such as the end of text, stand for none.
+
+    Raises:
+        ValueError: where the tokenizer is no byte-level BPE.
+    """
+    if not isinstance(tokenizer.decoder, decoders.ByteLevel):
+        raise ValueError(
+            f"expected a byte-level BPE tokenizer, whose tokens have a character a byte, got one that decodes with "
+            f"{type(tokenizer.decoder).__name__}: count the bytes of the text itself"
+        )
+    lengths = np.zeros(max(tokenizer.get_vocab().values()) + 1, dtype=np.int64)  # ids may have gaps
     for token, index in tokenizer.get_vocab().items():
-        lengths[index] = 0 if token == END_OF_TEXT else len(token)  # byte-level BPE writes one character a byte
+        lengths[index] = len(token)
+    for index, added in tokenizer.get_added_tokens_decoder().items():
+        lengths[index] = 0 if added.special else len(added.content.encode())  # written as they are
     return lengths
 
 
 def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
     """Tokens as a model takes them: a batch of one sequence."""
     return torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None].to(device)
+
+
+def pad_left(
+    prompts: Sequence[Sequence[int] | Tokens], device: torch.device | str = "cpu"
+) -> tuple[Int[Tensor, "batch time"], Bool[Tensor, "batch time"]]:
+    """Prompts as one batch, filled with 0 on their left, and its padding mask: what :meth:`GPT.generate` takes.
+
+    Raises:
+        ValueError: for no prompt, or an empty one.
+
+    Example:
+        >>> tokens, padding_mask = pad_left([[5, 6, 7], [8]])
+        >>> tokens.tolist(), padding_mask.tolist()
+        ([[5, 6, 7], [0, 0, 8]], [[True, True, True], [False, False, True]])
+    """
+    lengths = np.array([len(prompt) for prompt in prompts])
+    if not len(lengths) or not lengths.all():
+        raise ValueError(f"expected at least one prompt, each of at least one token, got lengths {lengths.tolist()}")
+    mask = np.arange(lengths.max()) >= lengths.max() - lengths[:, None]
+    tokens = np.zeros(mask.shape, dtype=np.int64)
+    tokens[mask] = np.concatenate(prompts)
+    return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
 
 
 def save_tokens(tokens: Tokens, path: str | Path) -> Path:

@@ -131,23 +131,42 @@ class Recurrent(nn.RNNBase):
     Those modules cannot be used themselves: ``torch.compile`` stops at them, while the functions below can be traced.
     On a CPU, Inductor writes a graph for training out step by step, so that compiling takes longer with every step; in
     PyTorch 2.13 it fails there for an LSTM whose input needs no gradient, such as frozen embeddings (its issue 158007).
+
+    Under autocast on a CPU, torch calls oneDNN's kernel of 16 bits for an LSTM even where the processor has none (for
+    bfloat16 it needs AVX-512). There it is computed in the weights' dtype, as a GRU is on every CPU.
     """
 
     def __init__(self, cell: CellName, inputs: int, width: int) -> None:
         super().__init__(_MODES[cell], inputs, width, batch_first=True)
+        self._lacking = _lacking() if cell == "lstm" else ()  # asked here: the question cannot be compiled
 
     def forward(
         self, x: Float[Tensor, "batch time inputs"], start: Float[Tensor, "batch width"] | None = None
     ) -> Float[Tensor, "batch time width"]:
         """The outputs of all steps. The first state is ``start``, or zeros; an LSTM's memory starts with zeros."""
-        h = x.new_zeros(1, len(x), self.hidden_size) if start is None else start[None]
         weights: list[Tensor] = list(self.parameters())
         # Biases, layers, dropout, training, bidirectional, batch first.
         options = (True, 1, 0.0, self.training, False, True)
+        on_cpu = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if on_cpu and torch.get_autocast_dtype("cpu") in self._lacking:
+            with torch.autocast("cpu", enabled=False):
+                return self(x.to(weights[0].dtype), None if start is None else start.to(weights[0].dtype))
+        h = x.new_zeros(1, len(x), self.hidden_size) if start is None else start[None]
         if self.mode == "LSTM":
             return torch.lstm(x, (h, torch.zeros_like(h)), weights, *options)[0]
         kernel = torch.gru if self.mode == "GRU" else torch.rnn_tanh
         return kernel(x, h, weights, *options)[0]
+
+
+def _lacking() -> tuple[torch.dtype, ...]:
+    """The dtypes for which oneDNN has no LSTM on this processor; where torch has no oneDNN, it does not ask for one."""
+    if not torch.backends.mkldnn.is_available():
+        return ()
+    found = {
+        torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+    }
+    return tuple(dtype for dtype, supported in found.items() if not supported)
 
 
 def lengths_without_padding(name: str, tokens: Int[Tensor, "batch time"], pad_id: int) -> Int[Tensor, " batch"]:

@@ -14,18 +14,24 @@ from companion.stats import Interval, bootstrap_ci
 
 
 def token_losses(
-    model: GPT, tokens: Integer[np.ndarray, " time"], *, batch_size: int = 32
+    model: GPT, tokens: Integer[np.ndarray, " time"], *, batch_size: int = 32, end_of_text: int = 0
 ) -> Float[np.ndarray, " time"]:
     """-log p of each token given those before it, in nats.
 
     Windows of ``block_size`` tokens move by half their length, so that each token but the first ones has at least
-    ``block_size // 2`` tokens before it. The text is taken to follow an end of text (token 0).
+    ``block_size // 2`` tokens before it. The text is taken to follow an end of text.
+
+    Args:
+        model: what predicts.
+        tokens: the text, encoded by the model's tokenizer.
+        batch_size: windows at a time.
+        end_of_text: the token that stands before the text, :func:`companion.data.end_of_text_id`; 0 in our tokenizers.
 
     Raises:
         ValueError: for no tokens, or tokens outside the vocabulary.
     """
     block, n = model.config.block_size, len(tokens)
-    before = np.concatenate([[0], tokens[:-1]]).astype(np.int64)
+    before = np.concatenate([[end_of_text], tokens[:-1]]).astype(np.int64)
     after = np.asarray(tokens, dtype=np.int64)
     starts = [*range(0, max(1, n - block), max(1, block // 2)), *([n - block] if n > block else [])]
     device = next(model.parameters()).device

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from companion import data
 from companion.data.order import shuffled_items
@@ -33,6 +34,99 @@ def test_a_text_cannot_write_the_end_of_text(tokenizer, tmp_path):
         tokens = data.encode(each, ["before <|endoftext|> after", "next"])
         assert (tokens == 0).sum() == 2
         assert data.byte_lengths(each)[tokens].sum() == len("before <|endoftext|> afternext")
+
+
+def from_elsewhere(folder, *, special=("<|endoftext|>",)):
+    """A tokenizer.json as GPT-2's: id 0 is '!', and the end of text comes last."""
+    trainer = trainers.BpeTrainer(
+        vocab_size=270, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.add_special_tokens(list(special))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return data.load_tokenizer(folder / "tokenizer.json")
+
+
+@pytest.mark.parametrize("name", ["<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>"])
+def test_texts_end_with_the_tokenizer_s_own_end_of_text(tmp_path, name):
+    tokenizer = from_elsewhere(tmp_path, special=("<s>", name))
+    end = tokenizer.token_to_id(name)
+    assert data.end_of_text_id(tokenizer) == end > 1
+    tokens = data.encode(tokenizer, ["hello", "world!"])
+    assert tokenizer.decode(tokens.tolist(), skip_special_tokens=False) == f"hello{name}world!{name}"
+    assert data.byte_lengths(tokenizer)[tokens].sum() == len("helloworld!")
+
+
+def test_a_tokenizer_without_an_end_of_text_is_refused_unless_one_is_named(tmp_path):
+    tokenizer = from_elsewhere(tmp_path, special=("[CLS]", "[SEP]"))
+    with pytest.raises(ValueError, match=r"expected a tokenizer with an end of text, one of <\|endoftext\|>, </s>"):
+        data.encode(tokenizer, ["hello"])
+    separator = tokenizer.token_to_id("[SEP]")
+    assert data.encode(tokenizer, ["hello", "you"], end_of_text=separator).tolist().count(separator) == 2
+
+
+def test_an_added_token_that_is_text_stands_for_its_bytes(tmp_path):
+    tokenizer = from_elsewhere(tmp_path)
+    tokenizer.add_tokens(["模型"])
+    tokens = data.encode(tokenizer, ["a 模型"])
+    assert tokenizer.token_to_id("模型") in tokens
+    assert data.byte_lengths(tokenizer)[tokens].sum() == len("a 模型".encode())
+
+
+def test_bytes_are_not_counted_by_tokens_that_are_no_bytes():
+    tokenizer = Tokenizer(models.WordLevel({"a": 0, "</s>": 1}, unk_token="a"))
+    with pytest.raises(ValueError, match="expected a byte-level BPE tokenizer"):
+        data.byte_lengths(tokenizer)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tokenizer: data.encode(tokenizer, "hello"),
+        lambda tokenizer: data.encode(tokenizer, b"hello"),
+        lambda tokenizer: data.train_tokenizer("hello", 257),
+        lambda tokenizer: data.docstrings("hello"),
+        lambda tokenizer: data.token_corpus("hello", vocab_size=300),
+        lambda tokenizer: data.encode_captions("hello"),
+        lambda tokenizer: data.draw_captions("hello", np.random.default_rng(0)),
+        lambda tokenizer: data.CharacterVocabulary("hello"),
+        lambda tokenizer: data.CharacterVocabulary(["hello"]).encode("hello"),
+        lambda tokenizer: data.speech_commands("test", words="hello", folder="nowhere"),
+    ],
+)
+def test_one_text_where_a_list_is_meant_is_refused(tokenizer, call):
+    with pytest.raises(ValueError, match=r"as a list of .*, got one (str|bytes): write \[b?'hello'\]"):
+        call(tokenizer)
+
+
+def test_a_long_text_is_shown_by_its_start(tokenizer):
+    with pytest.raises(ValueError, match=r"write \['a{37}'…\]"):
+        data.encode(tokenizer, "a" * 50)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda t, texts: data.encode(t, texts), lambda t, texts: data.train_tokenizer(texts, 257)]
+)
+def test_half_of_a_surrogate_pair_is_refused_with_its_place(tokenizer, read):
+    with pytest.raises(ValueError, match=r"half of a surrogate pair \('\\udce9'\) at character 3 of text 1"):
+        read(tokenizer, ["fine", "caf\udce9"])
+    with pytest.raises(ValueError, match="expected texts, got int at place 1: 7"):
+        read(tokenizer, ["fine", 7])
+
+
+def test_prompts_are_filled_on_their_left():
+    prompts = [[3, 0, 5], np.array([7], dtype=np.uint16), [1, 2]]
+    tokens, mask = data.pad_left(prompts)
+    assert (tokens.dtype, mask.dtype) == (torch.int64, torch.bool)
+    for row, kept, prompt in zip(tokens, mask, prompts, strict=True):
+        assert row[kept].tolist() == list(prompt)
+        assert kept.tolist() == sorted(kept.tolist())
+    for bad in ([], [[1], []]):
+        with pytest.raises(ValueError, match="at least one prompt, each of at least one token"):
+            data.pad_left(bad)
 
 
 def test_training_a_tokenizer_twice_gives_the_same():

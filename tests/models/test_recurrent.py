@@ -42,6 +42,24 @@ def assert_equal_with_gradients(ours, theirs, our_leaves, their_leaves, atol=1e-
         torch.testing.assert_close(mine, yours, atol=10 * atol, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_autocast_on_any_processor(name, dtype, compiled):
+    layer, start = Recurrent(name, INPUTS, WIDTH), torch.randn(BATCH, WIDTH)
+    x = torch.randn(BATCH, TIME, INPUTS, requires_grad=True)  # where it needs none, torch 2.13 cannot compile an LSTM
+    expected = layer(x, start)
+    expected.sum().backward()
+    gradients = {key: p.grad.clone() for key, p in layer.named_parameters()}
+    layer.zero_grad()
+    run = torch.compile(layer, backend="aot_eager", fullgraph=True) if compiled else layer
+    with torch.autocast("cpu", dtype=dtype):
+        found = run(x.to(dtype), start)  # as a layer before it would give it
+    torch.testing.assert_close(found.float(), expected, atol=0.03, rtol=0)
+    found.float().sum().backward()
+    for key, parameter in layer.named_parameters():
+        torch.testing.assert_close(parameter.grad, gradients[key], atol=0.5, rtol=0.05)
+
+
 def test_a_cell_equals_that_of_torch(name):
     ours, theirs = (cls(INPUTS, WIDTH).double() for cls in CELLS[name][:2])
     theirs.load_state_dict(ours.state_dict())

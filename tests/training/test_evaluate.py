@@ -16,11 +16,11 @@ def model():
 
 
 @pytest.mark.parametrize("n", [1, 7, 10, 11, 15, 16, 53])
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_each_token_is_scored_once_with_at_least_half_a_window_before_it(model, n, batch_size):
+@pytest.mark.parametrize(("batch_size", "end"), [(1, {}), (3, {"end_of_text": 17})])
+def test_each_token_is_scored_once_with_at_least_half_a_window_before_it(model, n, batch_size, end):
     tokens = np.random.default_rng(n).integers(0, 41, n).astype(np.uint16)
-    losses = token_losses(model, tokens, batch_size=batch_size)
-    text = torch.from_numpy(np.concatenate([[0], tokens]).astype(np.int64))
+    losses = token_losses(model, tokens, batch_size=batch_size, **end)
+    text = torch.from_numpy(np.concatenate([[end.get("end_of_text", 0)], tokens]).astype(np.int64))
     starts = [*range(0, max(1, n - 10), 5), *([n - 10] if n > 10 else [])]
     for i in range(n):
         start = next(start for start in starts if start + 10 > i)  # the first window that reaches the token
