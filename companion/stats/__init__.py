@@ -1,4 +1,55 @@
-"""Statistics of model evaluation: intervals, the bootstrap, and comparisons on the same examples."""
+"""Statistics of model evaluation: intervals, the bootstrap, and comparisons on the same examples.
+
+Which function answers which question:
+
+=========================================================  ====================================================
+Question                                                   Function
+=========================================================  ====================================================
+How good is one model, from its labels, scores or numbers  ``metric_ci``; ``auc_bootstrap_ci`` for clusters
+How large is a proportion, from counts                     ``proportion_ci``; ``clustered_proportion_ci``
+How large is a mean, of independent or clustered values    ``mean_ci``; ``stratified_mean_ci`` for quotas
+How large is a quantile, such as a median latency          ``quantile_ci``
+How large is a ratio of sums, such as bits per byte        ``ratio_ci``; ``corpus_ci`` for any function of sums
+How large is any other number                              ``bootstrap_ci``
+What would people say of what a judge has rated            ``prediction_powered_ci``
+Do two columns rise together; do raters agree              ``correlation_ci``; ``cohen_kappa``, ``fleiss_kappa``,
+                                                           ``krippendorff_alpha``
+Is a better than b, on the same examples                   ``compare_paired``; ``permutation_test(paired=True)``
+Is a better than b, many times over                        ``compare_accuracies``, then ``adjust``
+Is a better than b, on other examples                      ``difference_ci``, ``proportion_difference_ci``,
+                                                           ``permutation_test(paired=False)``
+Is training a better than training b, over folds           ``compare_cross_validated``
+Which of several models is best, over data sets            ``compare_many``
+Is a as good as b, over data sets                          ``bayesian_signed_rank``
+How many examples do I need                                ``sample_size``, ``detectable_difference``,
+                                                           ``power_by_simulation``
+Do we ship, hold or label more                             ``release_gate``
+What do users prefer, in an experiment that I watch        ``ABTest``, ``confidence_sequence``, ``cuped``
+Are probabilities honest, and how to mend them             ``reliability``; ``temperature_scaling``,
+                                                           ``isotonic_scaling``
+Which answers may be right, with a promise                 ``conformal_sets``, ``conformal_intervals``
+What does the score depend on                              ``linear_regression``, ``logistic_regression``
+How does the loss fall with size                           ``power_law``, ``chinchilla``
+Has the input changed; what is odd; what comes next        ``ks_drift``, ``population_stability_index``,
+                                                           ``mmd_drift``; ``robust_z``, ``local_outlier_factor``;
+                                                           ``autoregression``
+=========================================================  ====================================================
+
+Columns may be lists, arrays, tensors, or what pandas has. Rows of pandas are never paired by position where their
+labels differ, and columns that have names need no others:
+
+>>> import pandas as pd
+>>> questions = pd.DataFrame({"answer": [1, 0, 1, 1], "new": [1, 0, 1, 0], "old": [1, 1, 0, 0]}, index=list("abcd"))
+>>> metric_ci(questions["answer"], questions["new"]).estimate
+0.75
+>>> compare_paired(questions["answer"], questions["new"], questions["old"]).difference.estimate
+0.5
+>>> metric_ci(questions["answer"], questions["new"].sort_values())  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+ValueError: expected y_true and y_pred with the same index, got 'a' and 'b' in row 0; take y_pred.loc[y_true.index] ...
+>>> compare_many(pd.DataFrame({"small": [0.60, 0.62], "large": [0.80, 0.83], "mid": [0.70, 0.71]})).names
+('large', 'mid', 'small')
+"""
 
 from companion.stats.base.comparison import Comparison, SizedComparison
 from companion.stats.base.forest import forest

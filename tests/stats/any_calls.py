@@ -208,7 +208,12 @@ CASES = {
         "scores": TWO_COLUMNS, "names": NAMES, "alpha": ALPHA,
         "higher_is_better": option(True, False, odd=(1,))}, examples=60),
     "compare_paired": Case(stats.compare_paired, {
-        "y_true": LABELS, "pred_a": LABELS, "pred_b": LABELS, "metric": word(*METRICS), "seed": SEED}),
+        "y_true": LABELS, "pred_a": LABELS, "pred_b": LABELS, "metric": word(*METRICS), **RESAMPLED}),
+    "compare_paired, probabilities": Case(stats.compare_paired, {
+        "y_true": BINARY, "pred_a": PROBABILITIES, "pred_b": PROBABILITIES, "metric": word("auc", "brier", "log_loss"),
+        **RESAMPLED}),
+    "compare_paired, numbers": Case(stats.compare_paired, {
+        "y_true": NUMBERS, "pred_a": NUMBERS, "pred_b": NUMBERS, "metric": word("mae", "rmse", "r2"), **RESAMPLED}),
     "confidence_sequence": Case(stats.confidence_sequence, {
         "values": PROBABILITIES, "level": LEVEL,
         "bounds": option((0.0, 1.0), (-1, 2), [0, 1e9], odd=(

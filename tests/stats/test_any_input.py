@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 
 from companion import stats
 from companion.stats import Interval, Result
-from companion.stats.compare import paired as compare
 from companion.stats.monitoring import outliers
 from tests.stats.any_calls import CASES
 from tests.stats.any_input import calls, with_odd_row
@@ -104,7 +103,6 @@ def outcomes(name, examples):
 @pytest.fixture(autouse=True)
 def _fewer_draws(monkeypatch):
     """Of the numbers drawn where no option says how many."""
-    monkeypatch.setattr(compare, "N_RESAMPLES", 199)
     monkeypatch.setattr(outliers, "DRAWN", 2**12)
     monkeypatch.setattr(outliers, "POINTS", 200)
 

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    precision_score,
+    r2_score,
+    recall_score,
+    root_mean_squared_error,
+)  # fmt: skip
 from statsmodels.stats.contingency_tables import mcnemar
 
 from companion.stats import compare_accuracies, compare_paired
@@ -234,3 +244,57 @@ def test_many_comparisons_print_as_one_sentence():
 def test_refuses_many(columns, message):
     with pytest.raises(ValueError, match=message):
         compare_accuracies(*columns)
+
+
+def two_regressions(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    truth, hard = rng.normal(size=n), rng.exponential(size=n)
+    return truth, truth + 0.3 * hard * rng.normal(size=n), truth + 0.5 * hard * rng.normal(size=n)
+
+
+@pytest.mark.parametrize(
+    ("metric", "theirs"),
+    [("mae", mean_absolute_error), ("rmse", root_mean_squared_error), ("r2", r2_score)],
+)
+def test_the_difference_of_predicted_numbers_is_that_of_scikit_learn(metric, theirs):
+    truth, a, b = two_regressions()
+    ours = compare_paired(truth, a, b, metric=metric, n_resamples=199, seed=0)
+    assert ours.difference.estimate == pytest.approx(theirs(truth, a) - theirs(truth, b))
+    assert compare_paired(truth, b, a, metric=metric, n_resamples=199, seed=0).difference.high == pytest.approx(
+        -ours.difference.low
+    )
+
+
+@pytest.mark.parametrize(("metric", "theirs"), [("brier", brier_score_loss), ("log_loss", log_loss)])
+def test_the_difference_of_predicted_probabilities_is_that_of_scikit_learn(metric, theirs):
+    rng = np.random.default_rng(1)
+    a, b = rng.uniform(0.05, 0.95, size=(2, 60))
+    truth = (rng.random(60) < a).astype(int)
+    ours = compare_paired(truth, a, b, metric=metric, seed=0)
+    assert ours.difference.estimate == pytest.approx(theirs(truth, a) - theirs(truth, b))
+    rows = [np.stack([1 - p, p], axis=1) for p in (a, b)]
+    assert compare_paired(truth, *rows, metric=metric, seed=0).p_value == ours.p_value
+    with pytest.raises(ValueError, match="expected pred_b between 0 and 1, got 1.2"):
+        compare_paired(truth, a, np.full(60, 1.2), metric=metric)
+
+
+def test_the_interval_of_mean_errors_is_the_paired_t_interval():
+    truth, a, b = two_regressions()
+    ours = compare_paired(truth, a, b, metric="mae", level=0.9, n_resamples=19, seed=0)
+    theirs = stats.ttest_rel(np.abs(truth - a), np.abs(truth - b)).confidence_interval(0.9)
+    assert (ours.difference.low, ours.difference.high) == pytest.approx(tuple(theirs))
+    assert ours.test == "paired permutations, 19 drawn"
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "auc", "f1", "mae", "brier"])
+def test_level_and_number_of_resamples_are_those_asked_for(metric):
+    truth, a, b = two_models(101)
+    narrow, wide = (
+        compare_paired(truth, a, b, metric=metric, level=level, n_resamples=99, seed=0).difference
+        for level in (0.5, 0.99)
+    )
+    assert (narrow.level, wide.level) == (0.5, 0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert metric != "f1" or "99 resamples" in wide.method
+    with pytest.raises(ValueError, match="expected n_resamples of at least 1, got 0"):
+        compare_paired(truth, a, b, metric=metric, n_resamples=0)

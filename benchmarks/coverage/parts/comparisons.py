@@ -15,7 +15,7 @@ FEW = "few are in dispute: the interval is then on the safe side"
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*_accuracies(), *_areas(), *_of_counts(), *_permutations()]
+    return [*_accuracies(), *_areas(), *_of_counts(), *_of_losses(), *_permutations()]
 
 
 def _claims(coverage: tuple[float, float], level: tuple[float, float], reason: str = "") -> tuple[Claim, Claim]:
@@ -24,7 +24,7 @@ def _claims(coverage: tuple[float, float], level: tuple[float, float], reason: s
 
 
 def _compared(metric: str, sample: Sample, rng: Generator) -> tuple[Outcome, Outcome]:
-    result = compare_paired(*sample, metric=metric, seed=seed(rng))
+    result = compare_paired(*sample, metric=metric, n_resamples=999, seed=seed(rng))
     return inside(result.difference, 0), rejects(result.p_value)
 
 
@@ -69,6 +69,30 @@ def _of_counts() -> list[Case]:
         Case("compare_paired", f"{classes} classes", f"{n}", partial(draw, metric=metric, n=n, classes=classes),
              _claims((0.93, 0.98), LEVEL, "0.939 and more stated"), metric, samples=200 if classes > 2 else 600)
         for metric, n, classes in [("f1", 50, 2), ("f1", 300, 2), ("mcc", 300, 2), ("macro_f1", 300, 3)]
+    ]  # fmt: skip
+
+
+def _of_losses() -> list[Case]:
+    def numbers(rng: Generator, metric: str, n: int) -> tuple[Outcome, Outcome]:
+        truth, hard = rng.normal(size=n), rng.exponential(size=n)  # what is hard is hard for both
+        return _compared(metric, (truth, *(truth + hard * rng.normal(size=(2, n)))), rng)
+
+    def probabilities(rng: Generator, metric: str, n: int) -> tuple[Outcome, Outcome]:
+        logits = rng.normal(size=n)
+        truth = rng.random(n) < 1 / (1 + np.exp(-logits))
+        said = 1 / (1 + np.exp(-logits - 0.5 * rng.normal(size=(2, n))))
+        return _compared(metric, (truth.astype(int), *said), rng)
+
+    return [
+        Case("compare_paired", law, f"{n}", partial(draw, metric=metric, n=n),
+             _claims(covered, LEVEL, "0.97 to 0.99 stated"), metric, samples=1_500)
+        for law, draw, metrics, covered in [
+            ("heavy-tailed errors", numbers, ("mae", "rmse"), COVERAGE),
+            ("heavy-tailed errors", numbers, ("r2",), (0.93, 1.0)),
+            ("noisy logits", probabilities, ("brier", "log_loss"), COVERAGE),
+        ]
+        for metric in metrics
+        for n in (30, 200)
     ]  # fmt: skip
 
 

@@ -36,14 +36,16 @@ def probability_interval(
     return smooth_interval(mean_of(each), len(each), scale, level=level, n_resamples=n_resamples, seed=seed)
 
 
-def losses(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Float[np.ndarray, " examples"], float]:
-    """The loss of each example, and the largest that there can be.
+def losses(
+    name: str, y_true: ArrayLike, y_pred: ArrayLike, *, called: str = "y_pred"
+) -> tuple[Float[np.ndarray, " examples"], float]:
+    """The loss of each example, and the largest that there can be; ``called`` is the predictions' name in refusals.
 
     Raises:
         ValueError: for labels that are no numbers of classes, values outside [0, 1], rows that do not sum to one, a
             true class of probability 0 (``log_loss``).
     """
-    probabilities = as_probabilities("y_pred", y_pred)
+    probabilities = as_probabilities(called, y_pred)
     truth = as_classes("y_true", y_true, like=probabilities)
     if probabilities.ndim == 1:
         probabilities = np.stack([1 - probabilities, probabilities], axis=1)
