@@ -21,6 +21,7 @@ from companion.models.graph import (
     GraphSAGEConfig,
     NodeClassifier,
 )
+from companion.models.hub.chat import ChatTokenizer
 from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
 from companion.models.published import PUBLISHED
@@ -38,6 +39,7 @@ from companion.models.sentence_encoder import (
 )
 from companion.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from companion.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
+from companion.models.smollm2 import smollm2
 from companion.models.transformer import Transformer, TransformerConfig
 from companion.models.unet import UNet, UNetConfig
 
@@ -66,6 +68,7 @@ __all__ = [
     "BERTSpanConfig",
     "BlockConfig",
     "CLIPConfig",
+    "ChatTokenizer",
     "ConvNet",
     "ConvNetConfig",
     "GANConfig",
@@ -109,5 +112,6 @@ __all__ = [
     "minilm_folder",
     "rollout",
     "sentence_tokenizer",
+    "smollm2",
     "unroll",
 ]

@@ -275,12 +275,14 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """The model of a Hugging Face GPT-2 or Llama folder, or of one that this class wrote, in evaluation mode.
+        """The model of a Hugging Face GPT-2 or Llama folder, of one that this class wrote, or of a GGUF file.
 
-        The folder holds ``config.json`` and ``model.safetensors``, or several such files and their index.
+        The folder holds ``config.json`` and ``model.safetensors``, or several such files and their index; or one GGUF
+        file, whose quantized weights become float32. The model is in evaluation mode.
 
         Raises:
             FileNotFoundError: where one of the files is missing.
+            ImportError: for a GGUF file where the ``gguf`` package is not installed.
             ValueError: where the config asks for what this model does not have, or the weights do not fit it.
         """
         config, weights = read_folder(Path(folder))

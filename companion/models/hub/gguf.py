@@ -34,7 +34,7 @@ class GGUFFile:
             raise FileNotFoundError(f"expected a GGUF file in {path}, got no such file")
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise ValueError(f"expected a GGUF file in {path}, got something else")
+                raise ValueError(f"expected a GGUF file or a folder in {path}, got another file")
         try:
             self._reader = _open(path)
         except (ValueError, IndexError, KeyError, OverflowError) as error:
@@ -87,16 +87,31 @@ class GGUFFile:
         return torch.from_numpy(np.require(numbers, np.float32, ["C", "W"]))
 
 
+def find_gguf(path: Path) -> Path | None:
+    """The GGUF file that ``path`` is, or that a folder without ``config.json`` holds; None where there is none.
+
+    Raises:
+        ValueError: where there are several.
+    """
+    if path.is_file() or path.suffix == ".gguf":
+        return path
+    found = [] if (path / "config.json").is_file() else sorted(path.glob("*.gguf"))
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ValueError(f"expected config.json or one GGUF file in {path}, got {names}: give the path of one")
+    return found[0] if found else None
+
+
 def _open(path: Path) -> "GGUFReader":
     if importlib.util.find_spec("gguf") is None:
         raise ImportError('expected gguf to read GGUF, got none: run pip install "large-models-companion[pretrained]"')
     from gguf import GGUFReader
 
     class Reader(GGUFReader):
-        """Keeps the mapped file as a plain array: the reader takes 200,000 slices, at a third of a mapped one's cost."""
+        """Keeps the mapped file as a plain array, whose slices cost a third: a vocabulary takes 200,000 of them."""
 
         @property
-        def data(self) -> np.ndarray:
+        def data(self) -> np.ndarray:  # type: ignore[override]
             return self._data
 
         @data.setter

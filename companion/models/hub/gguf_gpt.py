@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
@@ -47,22 +46,19 @@ _GPT2_BLOCK = {
 _GPT2_REST = {"token_embd": "wte", "position_embd": "wpe", "output_norm": "ln_f", "output": "lm_head"}
 
 
-def read_gpt(path: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
+def read_gpt(file: GGUFFile) -> tuple[GPTConfig, dict[str, Tensor]]:
     """The config, and the weights by our names.
 
     Raises:
-        FileNotFoundError: where there is no such file.
-        ImportError: where the ``gguf`` package is not installed.
-        ValueError: where the file is damaged, or asks for what our model does not have.
+        ValueError: where the file asks for what our model does not have, or lacks what it needs.
     """
-    file = GGUFFile(path)
     match file.need("general.architecture"):
         case "llama":
             return _read_llama(file)
         case "gpt2":
             return _read_gpt2(file)
         case other:
-            raise ValueError(f"expected architecture 'llama' or 'gpt2' in {path}, got {other!r}")
+            raise ValueError(f"expected architecture 'llama' or 'gpt2' in {file.path}, got {other!r}")
 
 
 def _read_llama(file: GGUFFile) -> tuple[GPTConfig, dict[str, Tensor]]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from torch import Tensor
 
 from companion.models.gpt_config import GPTConfig
+from companion.models.hub import gguf_gpt
 from companion.models.hub import gpt2 as gpt2_folder
 from companion.models.hub import llama as llama_folder
 from companion.models.hub.folder import read_json, read_tensors, refuse_missing, write_hub_folder
+from companion.models.hub.gguf import GGUFFile, find_gguf
 
 _HEAD, _EMBEDDINGS = "lm_head.weight", "wte.weight"
 
@@ -26,12 +28,14 @@ def write_folder(folder: Path, config: GPTConfig, weights: Mapping[str, Tensor])
 
 
 def read_folder(folder: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
-    """The config, and the weights by our names.
+    """The config, and the weights by our names, of a folder or a GGUF file.
 
     Raises:
         FileNotFoundError: where one of the files is missing.
         ValueError: where one of them is damaged, or asks for what our model does not have.
     """
+    if (file := find_gguf(folder)) is not None:
+        return gguf_gpt.read_gpt(GGUFFile(file))
     raw = read_json(folder / "config.json")
     given = {name: value for name, value in raw.items() if value is not None}  # null says no more than nothing
     match raw.get("model_type"):
