@@ -122,7 +122,7 @@ class ChatTokenizer:
 
     def _marked(self, messages: Sequence[Message]) -> tuple[list[Message], str]:
         """Messages with a mark inside each special token that they spell out, so that it is none, and the mark."""
-        said = f"{self.template}{messages}"
+        said = "".join([str(self.template), *(message["content"] for message in messages)])
         mark = next(chr(code) for code in _PRIVATE_USE if chr(code) not in said)
 
         def broken(found: re.Match[str]) -> str:

@@ -110,8 +110,8 @@ def _open(path: Path) -> "GGUFReader":
     class Reader(GGUFReader):
         """Keeps the mapped file as a plain array, whose slices cost a third: a vocabulary takes 200,000 of them."""
 
-        @property
-        def data(self) -> np.ndarray:  # type: ignore[override]
+        @property  # type: ignore[override]
+        def data(self) -> np.ndarray:
             return self._data
 
         @data.setter

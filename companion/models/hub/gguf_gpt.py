@@ -77,7 +77,7 @@ def _read_llama(file: GGUFFile) -> tuple[GPTConfig, dict[str, Tensor]]:
     file.refuse_others(fixed | {"llama.rope.scaling.type": "none", "llama.expert_count": 0})
     for name in tensors:
         for part, heads in (("attn_q", config.n_head), ("attn_k", config.kv_heads)):
-            if f".{part}." in name:
+            if name.endswith(f".{part}.weight"):
                 tensors[name] = _halves(name, tensors[name], heads, config.head_dim)
     named = {_renamed(name, "model.layers.", _LLAMA_BLOCK, _LLAMA_REST): tensors[name] for name in tensors}
     return config, llama_folder.from_tensors(named, config)

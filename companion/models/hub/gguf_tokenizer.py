@@ -28,7 +28,10 @@ def read_tokenizer(file: GGUFFile) -> Tokenizer:
         raise ValueError(f"expected tokenizer.ggml.pre to be one of {list(_SPLITS)} in {file.path}, got {split!r}")
     tokens: list[str] = file.need("tokenizer.ggml.tokens")
     merges = [tuple(merge.split(" ")) for merge in file.need("tokenizer.ggml.merges")]
-    tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
+    try:
+        tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
+    except Exception as error:  # the library raises no narrower type
+        raise ValueError(f"expected merges of two tokens each in {file.path}, got others ({error})") from error
     bytes_of_text = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*_SPLITS[split], bytes_of_text])
     tokenizer.decoder = decoders.ByteLevel()
@@ -40,8 +43,16 @@ def read_tokenizer(file: GGUFFile) -> Tokenizer:
 
 
 def read_special_tokens(file: GGUFFile) -> dict[str, str]:
-    """The tokens with a part of their own, by transformers' names, such as ``eos_token``."""
+    """The tokens with a part of their own, by transformers' names, such as ``eos_token``.
+
+    Raises:
+        ValueError: where one is not in the vocabulary.
+    """
     tokens: list[str] = file.need("tokenizer.ggml.tokens")
     names = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
     ids = {f"{ours}_token": file.get(f"tokenizer.ggml.{theirs}_token_id") for ours, theirs in names.items()}
-    return {name: tokens[index] for name, index in ids.items() if index is not None}
+    given = {name: index for name, index in ids.items() if index is not None}
+    for name, index in given.items():
+        if index >= len(tokens):
+            raise ValueError(f"expected tokenizer.ggml.{name}_id below {len(tokens)} in {file.path}, got {index}")
+    return {name: tokens[index] for name, index in given.items()}
