@@ -265,7 +265,7 @@ def test_a_cluster_that_alone_determines_a_coefficient_is_refused():
 ALIKE = np.arange(31) % 2
 BAD_LOGISTIC = [
     (Y, X, r"y to hold only 0 and 1"),
-    (np.zeros(31), X, r"got only 0; add examples"),
+    (np.zeros(31), X, r"got only 0.0; add examples"),
     ((X[:, 0] > 0).astype(int), X[:, ::-1], r"classes that overlap, got .*'b'.* without error"),
     (np.where(ALIKE == 1, 1, LABELS), np.column_stack([X[:, 0], ALIKE]), r"overlap, got 'b' telling"),  # half of them
 ]
