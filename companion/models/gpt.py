@@ -12,8 +12,8 @@ normalisation moved before each sub-layer):
     p(x_{t+1} \mid x_{\le t}) = \mathrm{softmax}(\mathrm{Norm}(h^{(L)}_t)\, E^\top).
 
 Attention is causal: position t sees positions up to t only. GPT-2 is the default: Norm is layer normalisation, and the
-output weights are the token embeddings (tied). Departure from the paper: ``bias=False`` by default leaves the additive
-constants out of linear layers and normalisations, which costs no quality at these sizes and makes the model smaller.
+output weights are the token embeddings (tied). Departure from the paper: ``bias=False`` by default leaves the biases
+out of linear layers and normalisations, which costs no quality at these sizes and makes the model smaller.
 
 A Llama has no :math:`P` but turns queries and keys (``positions="rotary"``); its Norm is RMSNorm (Zhang & Sennrich
 2019), :math:`g \odot x / \sqrt{\mathrm{mean}(x^2) + \epsilon}` with a learned gain :math:`g` (``norm="rms"``); its MLP
@@ -83,7 +83,7 @@ class GPT(nn.Module):
 
     Weights start as in GPT-2, whatever the options: normal with standard deviation 0.02, and 0.02/√(2·n_layer) where a
     layer writes to the residual stream, so that its variance does not grow with depth; normalisations start at 1,
-    additive constants at 0.
+    biases at 0.
     """
 
     def __init__(self, config: GPTConfig) -> None:

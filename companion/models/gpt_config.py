@@ -21,7 +21,7 @@ class GPTConfig:
         n_head: attention heads a block; divides ``n_embd``.
         n_embd: width of the residual stream, in numbers a token.
         dropout: probability with which activations are dropped in training.
-        bias: whether linear layers and layer normalisations have additive constants, as GPT-2 has.
+        bias: whether linear layers and layer normalisations have biases, as GPT-2 has.
         positions: ``learned`` adds a vector a position to the embeddings; ``rotary`` turns queries and keys.
         rope_theta: base of the rotary angles; larger ones turn more slowly. Without effect on learned positions.
         norm: ``layer`` normalisation, or ``rms``, which subtracts no mean.

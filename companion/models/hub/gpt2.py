@@ -39,7 +39,7 @@ def fits(config: GPTConfig) -> bool:
 
 
 def to_json(config: GPTConfig) -> dict[str, Any]:
-    """The fields of ``config.json``; ``bias`` is our own, since GPT-2 always has constants."""
+    """The fields of ``config.json``; ``bias`` is our own, since GPT-2 always has biases."""
     return {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
