@@ -27,7 +27,7 @@ def by_hand(values, alpha):
 
 
 def test_the_sequence_is_the_papers_and_moves_with_its_unit():
-    values = np.random.default_rng(0).beta(2, 5, size=83)
+    values = np.random.default_rng(0).beta(2, 5, size=1_009)  # so many that bets fall below their bound
     ours = confidence_sequence(values, level=0.9)
     np.testing.assert_allclose(ours.frame.to_numpy(), list(by_hand(values, 0.1)))
     moved = confidence_sequence(7 * values - 3, bounds=(-3, 4), level=0.9)
