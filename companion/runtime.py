@@ -133,6 +133,13 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
 
 
+def total_memory() -> int:
+    """The memory of this machine, in bytes; zero where nothing tells."""
+    if resource is None:
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def held_memory(device: torch.device) -> int:
     """The memory that this process holds now, in bytes: of the GPU, else of the machine. Zero where nothing tells."""
     if device.type == "cuda":

@@ -1,15 +1,24 @@
+import argparse
+import dataclasses
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from companion.__main__ import main
+from companion.__main__ import _parser, main
+from companion.commands.options import described
+from companion.commands.pretrain import _config, _settings
 from companion.models import GPT
+from companion.training import TrainConfig, read_recipe
+from companion.training.recipe import CONFIGS
 
 SMALL = "--vocab-size 300 --block-size 16 --n-layer 1 --n-head 2 --n-embd 16 --batch-size 4 --warmup-steps 2"
 
@@ -80,10 +89,14 @@ def test_a_run_goes_on_in_its_folder_and_no_other_fits_in(zoo, tmp_path, capsys)
     assert main(pretrain(zoo, run, "--steps", "8", "--vocab-size", "290")) == 2
     assert "error: expected a corpus made with" in capsys.readouterr().err
     assert main(pretrain(zoo, run, "--steps", "8", "--lr", "0.5")) == 2
-    assert "which has lr=0.002, got another configuration" in capsys.readouterr().err
+    assert "which has lr=0.002, got lr=0.5" in capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(zoo, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 130, "interrupted: stopped after step "), (signal.SIGTERM, 143, "SIGTERM: stopped after step ")],
+)
+def test_a_run_that_is_told_to_stop_keeps_a_checkpoint(zoo, tmp_path, number, code, words):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "companion", *pretrain(zoo, run, "--steps", "1000000", "--checkpoint-every", "20")]
     process = subprocess.Popen(
@@ -94,28 +107,242 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(zoo, tmp_path):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.startswith("interrupted: stopped after step ")
+    assert process.returncode == code
+    assert errors.startswith(words)
     assert "Traceback" not in errors
-    step = int(errors.split("stopped after step ")[1].split(";")[0])
+    step = int(re.search(r"stopped after step (\d+)", errors)[1])
     assert (run / "checkpoints" / f"step-{step:08d}" / "model.safetensors").is_file()
+    assert read_recipe(run / "recipe.toml")["checkpoint_every"] == 20
+
+
+def write_tiny(path, zoo, **train):
+    """A recipe of a tiny model."""
+    sizes = "block_size = 16\nn_layer = 1\nn_head = 2\nn_embd = 16\nnorm = 'rms'\n"
+    settings = {
+        "steps": 5,
+        "batch_size": 4,
+        "warmup_steps": 2,
+        "lr": 0.1,
+        "device": "'cpu'",
+        "precision": "'fp32'",
+    } | train
+    training = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    path.write_text(f"[data]\npackages = ['{zoo}']\nvocab_size = 300\n[model]\n{sizes}[train]\n{training}")
+    return str(path)
+
+
+def kept(folder):
+    """All files of a folder and what they hold, but for locks."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "lock" not in path.name}
 
 
 def test_a_recipe_says_what_is_not_typed(zoo, tmp_path, capsys):
-    recipe = tmp_path / "recipe.toml"
-    sizes = "block_size = 16\nn_layer = 1\nn_head = 2\nn_embd = 16\nnorm = 'rms'\n"
-    training = "steps = 5\nbatch_size = 4\nwarmup_steps = 2\nema_decay = 0.5\nprecision = 'fp32'\nlr = 0.1\n"
-    data = f"packages = ['{zoo}']\nvocab_size = 300\n"
-    recipe.write_text(f"[data]\n{data}[model]\n{sizes}[train]\n{training}")
-    run = tmp_path / "run"
-    assert main(["pretrain", "--recipe", str(recipe), "--out", str(run), "--lr", "0.01", "--device", "cpu"]) == 0
+    recipe, run = write_tiny(tmp_path / "recipe.toml", zoo, ema_decay=0.5, betas=[0.8, 0.99]), tmp_path / "run"
+    typed = ["--lr", "0.01", "--dropout", "0.1", "--bias", "--micro-batch-size", "2"]
+    assert main(["pretrain", "--recipe", recipe, "--out", str(run), *typed]) == 0
     assert "step 5: loss" in capsys.readouterr().out
-    assert (run / "recipe.toml").read_text() == recipe.read_text()
+    used = read_recipe(run / "recipe.toml")
+    assert used == used | read_recipe(recipe) | {"lr": 0.01, "dropout": 0.1, "bias": True, "micro_batch_size": 2}
     told = json.loads((run / "checkpoints" / "config.json").read_text())
-    assert (told["lr"], told["ema_decay"], told["steps"]) == (0.01, 0.5, 5)
+    assert (told["lr"], told["ema_decay"], told["steps"], told["betas"]) == (0.01, 0.5, 5, [0.8, 0.99])
     assert {"environment.json", "log.jsonl"} <= {path.name for path in (run / "checkpoints").iterdir()}
+
+
+def test_a_saved_recipe_repeats_its_run_to_the_bit(zoo, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    typed = [
+        "--seed",
+        "3",
+        "--lr",
+        "0.0123",
+        "--n-head",
+        "4",
+        "--no-tied",
+        "--dropout",
+        "0.1",
+        "--schedule",
+        "constant",
+    ]
+    recipe = write_tiny(tmp_path / "recipe.toml", zoo)
+    assert main(["pretrain", "--recipe", recipe, "--out", str(first), *typed]) == 0
+    assert main(["pretrain", "--recipe", str(first / "recipe.toml"), "--out", str(second)]) == 0
+    for name in ("model.safetensors", "tokenizer.json", "recipe.toml"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert main(["pretrain", "--recipe", str(first / "recipe.toml"), "--out", str(first)]) == 0  # it goes on in place
+    assert capsys.readouterr().err == ""
+
+
+def test_a_refused_run_leaves_its_folder_as_it_was(zoo, tmp_path, capsys):
+    recipe, run = write_tiny(tmp_path / "recipe.toml", zoo), tmp_path / "run"
+    assert main(["pretrain", "--recipe", recipe, "--out", str(run)]) == 0
+    before = kept(run)
+    for typed in (["--n-head", "4"], ["--norm", "layer"], ["--dropout", "0.2"], ["--lr", "0.5"], ["--n-head", "3"],
+                  ["--vocab-size", "301"], ["--seed", "1"]):  # fmt: skip
+        capsys.readouterr()
+        assert main(["pretrain", "--recipe", recipe, "--out", str(run), *typed]) == 2, typed
+        errors = capsys.readouterr().err
+        assert errors.startswith("error: expected "), errors
+        assert errors.count("\n") == 1, errors
+        assert kept(run) == before, typed
+
+
+def test_a_run_alone_goes_on_as_its_recipe_says_and_to_more_steps(zoo, tmp_path, capsys):
+    recipe, run = write_tiny(tmp_path / "recipe.toml", zoo), tmp_path / "run"
+    assert main(["pretrain", "--recipe", recipe, "--out", str(run), "--n-head", "4"]) == 0
+    assert main(["pretrain", "--out", str(run), "--steps", "7"]) == 0
+    assert "step 7: loss" in capsys.readouterr().out
+    assert read_recipe(run / "recipe.toml")["steps"] == 7
+    assert GPT.from_pretrained(run).config.n_head == 4
+
+
+def test_a_folder_that_is_no_run_is_left_alone(zoo, tmp_path, capsys):
+    model = tmp_path / "downloaded"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "corpus").mkdir()  # by this name, but not by our command
+    assert main(pretrain(zoo, model, "--steps", "5")) == 2
+    assert "expected an empty or new folder for --out, or that of a run" in capsys.readouterr().err
+    assert kept(model) == {model / "config.json": b"{}"}
+    assert sorted(path.name for path in model.iterdir()) == ["config.json", "corpus"]
+    assert main(pretrain(zoo, model / "config.json", "--steps", "5")) == 2
+    assert "expected --out to be a folder, got the file" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(pretrain(zoo, tmp_path / "empty", "--steps", "3")) == 0
+
+
+@pytest.mark.parametrize(
+    "table", [None, {"warmup_steps": 60, "steps": 600}, {"steps": 300, "schedule": "'wsd'", "decay_steps": 120}]
+)
+@pytest.mark.parametrize("steps", [1, 20])
+def test_fewer_steps_alone_have_a_shorter_warm_up(zoo, tmp_path, table, steps):
+    recipe = [] if table is None else ["--recipe", write_tiny(tmp_path / "recipe.toml", zoo, **table)]
+    options = options_of(["pretrain", "--out", "new", *recipe, "--steps", str(steps)])
+    config = _config(TrainConfig, _settings(options, tmp_path / "new") | {"checkpoint_dir": tmp_path})
+    assert config.warmup_steps <= steps / 10
+    assert config.decay_steps == (0 if table is None or "schedule" not in table else max(1, 120 * steps // 300))
+    typed = options_of(["pretrain", "--out", "new", *recipe, "--steps", "20", "--warmup-steps", "7"])
+    assert _settings(typed, tmp_path / "new")["warmup_steps"] == 7
+
+
+def test_a_recipe_of_few_steps_has_a_shorter_warm_up_too(tmp_path):
+    (tmp_path / "recipe.toml").write_text("[train]\nsteps = 20")
+    options = options_of(["pretrain", "--out", "new", "--recipe", str(tmp_path / "recipe.toml")])
+    assert _settings(options, tmp_path / "new")["warmup_steps"] == 1
+
+
+def options_of(arguments):
+    return _parser().parse_args(arguments)
+
+
+def test_the_shipped_defaults_are_those_of_the_help(capsys):
+    settings = _settings(options_of(["pretrain", "--out", "new"]), Path("new"))
+    assert (settings["vocab_size"], settings["block_size"], settings["warmup_steps"]) == (4_096, 256, 100)
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in ("--n-embd N width of the residual stream, in numbers a token (default: 384)", "(default: 0.9 0.95)"):
+        assert text in shown
+
+
+def test_every_setting_of_the_configs_is_an_option_once():
+    own = {"help", "out", "recipe"}
+    [commands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    options = [action for action in commands.choices["pretrain"]._actions if action.dest not in own]
+    fields = {field.name for config in CONFIGS.values() for field in dataclasses.fields(config)}
+    assert sorted(action.dest for action in options) == sorted(fields - {"checkpoint_dir"})
+    assert all(len(action.help) > 10 for action in options)
+    assert not any("``" in action.help or ":class:" in action.help for action in options)
+    for config in CONFIGS.values():
+        assert described(config).keys() == {field.name for field in dataclasses.fields(config)}
+
+
+def test_settings_are_read_as_what_they_are():
+    typed = "--betas 0.5 0.75 --bias --no-tied --n-inner 7 --grad-clip inf --packages a b --optimizer sgd --text x/y"
+    options = vars(options_of(["pretrain", "--out", "new", *typed.split()]))
+    expected = {"betas": (0.5, 0.75), "bias": True, "tied": False, "n_inner": 7, "grad_clip": math.inf}
+    expected |= {"packages": ("a", "b"), "optimizer": "sgd", "text": "x/y", "out": "new", "recipe": None}
+    assert {name: value for name, value in options.items() if name != "run"} == expected
+
+
+NONSENSE = ["", "nonsense", "-1", "1e400", "nan", "99999999999999999999999", "0.5.5", "caf\udce9", "\x00", "-"]
+#: Settings of which some nonsense is a value that can be.
+FREE = {
+    "--text", "--field", "--packages", "--dropout", "--rope-theta", "--norm-eps", "--lr", "--min-lr-ratio",
+    "--weight-decay", "--momentum", "--grad-clip", "--ema-decay", "--betas", "--steps", "--eval-every", "--patience",
+    "--checkpoint-every", "--keep-checkpoints", "--batch-size", "--micro-batch-size", "--decay-steps", "--bias",
+    "--tied", "--compile", "--tensorboard", "--out", "--recipe", "--n-inner", "--block-size",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["pretrain", "generate"])
+def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    [commands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    flags = [
+        flag
+        for action in commands.choices[command]._actions
+        for flag in action.option_strings
+        if flag.strip("-")[:1] != "h"
+    ]
+    needed = {"pretrain": ["--out", "new", "--packages", "none_such"], "generate": ["--model", "nowhere"]}[command]
+    for flag in flags:
+        for word in NONSENSE:
+            status = main([command, *needed, f"{flag}={word}"])
+            errors = capsys.readouterr().err
+            assert status == 2, (flag, word)
+            assert re.fullmatch(r"error: expected .*, got .*\n", errors), (flag, word, errors)
+            if word in ("nonsense", "0.5.5") and flag not in FREE | {"--model", "--prompt", "--device"}:
+                assert flag in errors, (flag, word, errors)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "corpus.lock"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["pretrain"], ["pretrain", "--out"], ["pretrain", "--out", "x", "--nonsense", "1"],
+     ["pretrain", "--out", "x", "--n-lay", "1"], ["pretrain", "--out", "x", "--betas", "1"], ["generate", "x"]],
+)  # fmt: skip
+def test_other_options_are_refused_in_one_line(arguments, capsys):
+    assert main(arguments) == 2
+    assert re.fullmatch(r"error: expected .*, got .*\n", capsys.readouterr().err)
+
+
+def test_a_cut_file_in_the_run_is_named(zoo, tmp_path, capsys):
+    recipe, run = write_tiny(tmp_path / "recipe.toml", zoo), tmp_path / "run"
+    assert main(["pretrain", "--recipe", recipe, "--out", str(run)]) == 0
+    for path, content in kept(run).items():
+        path.write_bytes(content[: len(content) // 2])
+        capsys.readouterr()
+        status = main(["pretrain", "--recipe", recipe, "--out", str(run)])
+        errors = capsys.readouterr().err
+        assert "Traceback" not in errors
+        if path.parent.name == "corpus":
+            assert status == 2, path
+            assert f"{path.name}, got something else" in errors
+            assert errors.rstrip().endswith(f"remove {path.parent} to make it again")
+        elif status:  # what is written anew at the end of each run is no loss
+            assert errors.startswith("error: expected "), (path, errors)
+            assert errors.count("\n") == 1, (path, errors)
+        path.write_bytes(content)
+
+
+def test_own_text(tmp_path, capsys):
+    text, run = tmp_path / "text", tmp_path / "run"
+    text.mkdir()
+    for i in range(30):
+        (text / f"{i}.txt").write_text(f"The animal number {i} eats hay, and number {i + 1} eats what number {i} left.")
+    own = ["pretrain", "--out", str(run), "--text", str(text), "--device", "cpu", *SMALL.split(), "--steps", "4"]
+    assert main(own) == 0
+    printed = capsys.readouterr().out
+    assert f"reading {text}" in printed
+    held_out = re.search(r"bits per byte on ([\d,]+) bytes", printed)
+    assert 3 * 65 < int(held_out[1]) < 3 * 75  # a tenth of the documents
+    assert read_recipe(run / "recipe.toml")["text"] == str(text)
+    assert main([*own, "--packages", "wordyzoo"]) == 2
+    (text / "0.txt").write_bytes(b"caf\xe9")
+    assert main(["pretrain", "--out", str(tmp_path / "other"), *own[3:]]) == 2
+    assert "0.txt, got 0xe9 at byte 3" in capsys.readouterr().err
 
 
 def test_torchrun_trains_one_model_in_two_processes(zoo, tmp_path):

@@ -15,20 +15,21 @@ from companion.data.download import download, download_archive
 from companion.data.graphs import Graph, planted_graph, split_nodes
 from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
 from companion.data.imports import import_graph
-from companion.data.language import TokenCorpus, open_corpus, save_corpus, token_corpus
+from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.speech_commands import speech_commands
 from companion.data.tensors import TensorBatches
+from companion.data.text import TextFiles, split_documents
+from companion.data.token_files import open_tokens, save_tokens, write_tokens
 from companion.data.tokens import (
+    END_OF_TEXT,
     TokenBatches,
     as_batch,
     byte_lengths,
     encode,
     end_of_text_id,
     load_tokenizer,
-    open_tokens,
     pad_left,
-    save_tokens,
     train_tokenizer,
 )
 from companion.data.words import PlantedCorpus, SkipGramBatches, planted_corpus
@@ -37,9 +38,11 @@ __all__ = [
     "CAPTION_LENGTH",
     "CAPTION_WORDS",
     "CIFAR10_CLASSES",
+    "END_OF_TEXT",
     "PACKAGES",
     "CaptionedShapes",
     "CharacterVocabulary",
+    "CorpusConfig",
     "DatasetBatches",
     "Document",
     "Graph",
@@ -47,6 +50,7 @@ __all__ = [
     "PlantedCorpus",
     "SkipGramBatches",
     "TensorBatches",
+    "TextFiles",
     "TokenBatches",
     "TokenCorpus",
     "all_captions",
@@ -77,8 +81,11 @@ __all__ = [
     "save_tokens",
     "speech_commands",
     "split_by_module",
+    "split_documents",
     "split_nodes",
     "stratified_split",
     "token_corpus",
     "train_tokenizer",
+    "write_corpus",
+    "write_tokens",
 ]

@@ -28,17 +28,19 @@ _PASSED_OVER = {"tests", "test", "_tests", "testing", "idlelib", "lib2to3", "sit
 
 @dataclass(frozen=True)
 class Document:
-    """One docstring.
+    """A docstring, or a text of one's own, or a piece of one that is long.
 
     Attributes:
-        module: dotted name of the module that it stands in; documents of one module are never split.
-        name: what it documents, dotted within the module; empty for the module itself.
-        text: the docstring with its indentation removed.
+        module: dotted name of the module that it stands in, or the file; documents of one module are never split.
+        name: what it documents, dotted within the module; empty for the module itself, and for a file.
+        text: the docstring with its indentation removed, or the text.
+        ends: whether the document ends here; of one that comes in pieces only the last does.
     """
 
     module: str
     name: str
     text: str
+    ends: bool = True
 
 
 def docstrings(packages: Sequence[str] = PACKAGES) -> list[Document]:
@@ -73,8 +75,7 @@ def split_by_module(
     Raises:
         ValueError: for a fraction outside (0, 1), or where one side would be empty.
     """
-    if not 0 < validation_fraction < 1:
-        raise ValueError(f"expected validation_fraction in (0, 1), got {validation_fraction}")
+    check_fraction(validation_fraction)
     held_out = {m for m in {d.module for d in documents} if _unit_hash(f"{seed} {m}") < validation_fraction}
     train = [document for document in documents if document.module not in held_out]
     seen = {_normal(paragraph) for document in train for paragraph in _paragraphs(document.text)}
@@ -88,6 +89,16 @@ def split_by_module(
         got = f"{len(train)} for training and {len(validation)} for validation"
         raise ValueError(f"expected documents on both sides of the split, got {got}: give more modules")
     return train, validation
+
+
+def check_fraction(validation_fraction: float) -> None:
+    """Refuses a part of nothing, or of all.
+
+    Raises:
+        ValueError: for a fraction outside (0, 1).
+    """
+    if not 0 < validation_fraction < 1:
+        raise ValueError(f"expected validation_fraction in (0, 1), got {validation_fraction}")
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -113,8 +124,11 @@ def _package_docstrings(package: str) -> list[Document]:
         with part.open("w", encoding="utf8") as out:
             out.writelines(json.dumps(asdict(d)) + "\n" for module, path in files for d in _documents(module, path))
         part.replace(cache)
-    with cache.open(encoding="utf8") as lines:
-        return [Document(**json.loads(line)) for line in lines]
+    try:
+        with cache.open(encoding="utf8") as lines:
+            return [Document(**json.loads(line)) for line in lines]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"expected documents in {cache}, got something else ({error}): remove it") from error
 
 
 def fingerprint(files: Sequence[tuple[str, Path]]) -> str:

@@ -1,6 +1,5 @@
-"""From text to tokens to batches: byte-level BPE, token files that are mapped from disk, windows for training."""
+"""From text to tokens to batches: byte-level BPE, windows for training."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from torch import Tensor
 from companion.data.checks import checked_texts, refuse_bare_text
 from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
+from companion.data.token_files import Tokens, check_tokens
 
 END_OF_TEXT = "<|endoftext|>"
 #: What tokenizers call the end of a text: ours and GPT-2's, then those of Llama 2, Llama 3, Gemma, DeepSeek.
 _ENDS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
 IGNORED = -100
 
-Tokens = Integer[np.ndarray, " time"]
 Windows = tuple[Int[Tensor, "batch time"], Int[Tensor, "batch time"]]  # tokens and targets
 _NONE = np.empty(0, dtype=np.uint16)
 
@@ -164,40 +163,6 @@ def pad_left(
     return torch.from_numpy(tokens).to(device), torch.from_numpy(mask).to(device)
 
 
-def save_tokens(tokens: Tokens, path: str | Path) -> Path:
-    """Writes a token file (NumPy's ``.npy``); it appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.save(file, tokens)
-    part.replace(path)
-    return path
-
-
-def open_tokens(path: str | Path) -> Tokens:
-    """A token file as a read-only array that is mapped from disk: files larger than memory will do.
-
-    Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: where it is not a one-dimensional array of integers.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"expected a token file in {path}, got no such file")
-    try:
-        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise ValueError(f"expected a token file (.npy) in {path}, got something else ({error})") from error
-    _check_tokens(tokens, str(path))
-    return tokens
-
-
-def _check_tokens(tokens: np.ndarray, name: str) -> None:
-    if tokens.ndim != 1 or tokens.dtype.kind not in "ui":
-        got = f"{tokens.dtype} {tokens.shape}"
-        raise ValueError(f"expected {name} to be a one-dimensional array of integers, got {got}")
-
-
 class TokenBatches:
     """Windows of ``block_size`` tokens with the same windows one token later as targets.
 
@@ -217,7 +182,7 @@ class TokenBatches:
         self, train: Tokens, validation: Integer[np.ndarray, " validation_time"] = _NONE, *, block_size: int
     ) -> None:
         for name, tokens in (("train", train), ("validation", validation)):
-            _check_tokens(tokens, name)
+            check_tokens(tokens, name)
         if len(train) < 2 * block_size + 1:
             raise ValueError(
                 f"expected at least 2 * block_size + 1 = {2 * block_size + 1} training tokens, got {len(train)}: "

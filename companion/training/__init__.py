@@ -8,7 +8,7 @@ from companion.training.evaluate import bits_per_byte, token_losses
 from companion.training.history import History
 from companion.training.learners import TorchClassifier, TorchRegressor
 from companion.training.loop import Batches, fit, validate
-from companion.training.recipe import read_recipe
+from companion.training.recipe import read_recipe, write_recipe
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.search import SearchResult, search
 from companion.training.space import Choice, Range
@@ -43,4 +43,5 @@ __all__ = [
     "token_losses",
     "validate",
     "whole_weights",
+    "write_recipe",
 ]

@@ -13,7 +13,8 @@ LEVELS = {
     **dict.fromkeys(["finetune", "compress", "trust"], 3),
     **dict.fromkeys(["serving"], 4),
     **dict.fromkeys(["cases", "dataroom"], 5),
-    **dict.fromkeys(["__main__"], 6),
+    **dict.fromkeys(["commands"], 6),
+    **dict.fromkeys(["__main__"], 7),
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

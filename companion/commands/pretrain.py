@@ -1,0 +1,169 @@
+"""``python -m companion pretrain``: from text to a GPT, its tokenizer, and its score beside n-grams."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from companion import data, runtime, training
+from companion.commands.options import add_fields, reader
+from companion.economics.compute import parameter_count
+from companion.models import GPT, GPTConfig, NGram
+from companion.models.hub.weights import copy_weights
+from companion.training.history import Row
+from companion.training.recipe import CONFIGS, TABLES
+
+HELP = "train a GPT on text of your own, or on the docstrings of installed packages"
+#: Where the command's defaults are not those of the configs: what two cores train in about an hour.
+DEFAULTS: dict[str, Any] = {
+    "block_size": 256,
+    "n_layer": 6,
+    "n_head": 6,
+    "n_embd": 384,
+    "steps": 2_000,
+    "batch_size": 16,
+    "optimizer": "muon",
+    "lr": 2e-3,
+    "warmup_steps": 100,
+    "eval_every": 250,
+    "checkpoint_every": 250,
+}
+_NGRAM_TOKENS = 2**23  # training tokens that the n-gram models count: they do so in memory
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options: one for each field of the three configs."""
+    out = "folder of the run: a new one, or that of a run, which then goes on as its recipe.toml says"
+    parser.add_argument("--out", required=True, type=reader(str, "--out"), metavar="FOLDER", help=out)
+    recipe = "TOML file with other defaults; what is typed wins over it"
+    parser.add_argument("--recipe", type=reader(str, "--recipe"), metavar="FILE", help=recipe)
+    for table, config in CONFIGS.items():
+        without = {field.name for field in dataclasses.fields(config)} - TABLES[table]
+        add_fields(parser, table, config, DEFAULTS, without=without)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains, reports and keeps a model. Nothing is written before the settings are known to hold together."""
+    folder = Path(options.out)
+    settings = _settings(options, folder)
+    corpus_config, model_config = _config(data.CorpusConfig, settings), _config(GPTConfig, settings)
+    config = _config(training.TrainConfig, settings | {"checkpoint_dir": folder / "checkpoints"})
+    device = runtime.pick_device(config.device)
+    _refuse_other_folder(folder)
+    _refuse_too_large(model_config)
+    runtime.seed_everything(config.seed)
+    model = GPT(model_config)
+    first = runtime.process_rank() == 0  # under torchrun one process speaks for all
+    corpus = _corpus(corpus_config, folder / "corpus")
+    batches = data.TokenBatches(corpus.train, corpus.validation, block_size=model_config.block_size)
+    precision = runtime.pick_precision(config.precision, device)
+    if first:
+        print(f"{len(corpus.train):,} training and {len(corpus.validation):,} validation tokens")
+        print(f"on {device}, computing in {precision.dtype} ({precision.why})", flush=True)
+    estimate = training.estimate_cost(model, batches, config) if config.parallel == "none" else None
+    if estimate is not None:
+        print(estimate, flush=True)
+    history = training.fit(model, batches, config, watch=_RecipeKeeper(settings, folder) if first else None)
+    weights = training.whole_weights(model)
+    if first:
+        model = GPT(model_config)
+        copy_weights(model, weights)
+        print(history)
+        if estimate is not None:
+            print(estimate.against(history))
+        _keep(model, corpus, history, folder)
+
+
+def _settings(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """What was typed, else what the recipe says, or that of the run in the folder, else the defaults."""
+    names = set[str]().union(*TABLES.values())
+    fields = [field for config in CONFIGS.values() for field in dataclasses.fields(config)]
+    plain = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    settings = plain | DEFAULTS | {"vocab_size": data.CorpusConfig.vocab_size}
+    own = folder / "recipe.toml"
+    if recipe := options.recipe or (own if (folder / "checkpoints").is_dir() and own.is_file() else None):
+        settings = _changed(settings, training.read_recipe(recipe))
+    settings = _changed(settings, vars(options))
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _changed(settings: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
+    """The settings with others in their place, and with what hangs on these: text or packages, parts of all steps."""
+    changed = settings | by
+    if "packages" in by and "text" not in by:
+        changed["text"] = None
+    for name, least in (("warmup_steps", 0), ("decay_steps", 1)):
+        if name not in by and settings[name] and 0 < changed["steps"] < settings["steps"]:
+            changed[name] = max(least, settings[name] * changed["steps"] // settings["steps"])
+    return changed
+
+
+def _config(config: type[Any], settings: dict[str, Any]) -> Any:
+    names = {field.name for field in dataclasses.fields(config)}
+    return config(**{name: value for name, value in settings.items() if name in names})
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    """Refuses a folder with files in which no run began: the first thing that a run makes is the corpus's lock."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"expected --out to be a folder, got the file {folder}: name another")
+    ours = (folder / "corpus.lock").is_file() or (folder / "checkpoints" / "config.json").is_file()
+    if folder.is_dir() and not ours and (there := sorted(path.name for path in folder.iterdir())):
+        got = f"{', '.join(there[:3])}{', …' if len(there) > 3 else ''}"
+        raise ValueError(f"expected an empty or new folder for --out, or that of a run, got {folder} with {got}")
+
+
+def _refuse_too_large(config: GPTConfig) -> None:
+    """Refuses a model whose weights alone do not fit this machine, before they are drawn one by one."""
+    needed, there = 4 * parameter_count(config), runtime.total_memory()
+    if needed > there > 0:
+        got = f"weights of {needed / 2**30:.3g} GiB: take a smaller n_layer, n_embd, n_inner or block_size"
+        raise ValueError(f"expected a model that fits this machine's {there / 2**30:.3g} GiB, got {got}")
+
+
+class _RecipeKeeper:
+    """Writes what a run was told beside it, once its first step has shown that the run takes it."""
+
+    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+        self.settings, self.path, self.written = settings, folder / "recipe.toml", False
+
+    def __call__(self, row: Row) -> None:
+        if not self.written:
+            training.write_recipe(self.settings, self.path)
+            self.written = True
+
+
+def _corpus(config: data.CorpusConfig, folder: Path) -> data.TokenCorpus:
+    """The corpus in ``folder``, made where there is none: by the first process that comes, while the others wait."""
+    with runtime.locked(folder.with_suffix(".lock")):
+        corpus = data.open_corpus(folder, dataclasses.asdict(config))
+        if corpus is None:
+            source = config.text or f"the docstrings of {', '.join(config.packages)}"
+            print(f"reading {source}", flush=True)
+            corpus = data.write_corpus(config, folder)
+    return corpus
+
+
+def _keep(model: GPT, corpus: data.TokenCorpus, history: training.History, folder: Path) -> None:
+    model.save_pretrained(folder)
+    corpus.tokenizer.save(str(folder / "tokenizer.json"))
+    history.frame.to_csv(folder / "history.csv")
+    _report(model, corpus)
+    print(f"the model is in {folder}")
+
+
+def _report(model: GPT, corpus: data.TokenCorpus) -> None:
+    """Bits per byte on held-out text, beside n-gram models of the same training tokens."""
+    end = data.end_of_text_id(corpus.tokenizer)
+    text = np.concatenate([[end], corpus.validation])  # each model may know that the text follows an end of text
+    rows = {"gpt": training.token_losses(model, corpus.validation, end_of_text=end)}
+    counted = corpus.train[:_NGRAM_TOKENS]
+    for order, name in enumerate(("unigram", "bigram", "trigram"), start=1):
+        rows[name] = NGram(order, model.config.vocab_size).fit(counted).losses(text)[1:]
+    part = "" if len(counted) == len(corpus.train) else f"; n-grams of the first {len(counted):,} training tokens"
+    print(f"bits per byte on {corpus.validation_bytes.sum():,} bytes of held-out text (lower is better{part})")
+    for name, losses in rows.items():
+        score = training.bits_per_byte(losses, corpus.validation_bytes, corpus.validation_module, seed=0)
+        print(f"  {name:<8} {score.estimate:.3f}  ({score.level:.0%} interval {score.low:.3f} to {score.high:.3f})")
