@@ -1,6 +1,7 @@
 """Models that are short enough to read and good enough to use."""
 
 from companion.models.adjacency import Adjacency
+from companion.models.assistant import smollm2
 from companion.models.attention import AttentionConfig, MultiHeadAttention
 from companion.models.autoencoder import ELBO, VAE, Autoencoder, AutoencoderConfig, VAEConfig
 from companion.models.bert import BERT, BERTConfig, BERTEncoder, mask_tokens
@@ -39,7 +40,6 @@ from companion.models.sentence_encoder import (
 )
 from companion.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from companion.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
-from companion.models.smollm2 import smollm2
 from companion.models.transformer import Transformer, TransformerConfig
 from companion.models.unet import UNet, UNetConfig
 
