@@ -4,11 +4,13 @@ import argparse
 import importlib
 import math
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from benchmarks.coverage import PARTS, parts
 from benchmarks.coverage.case import COVERAGE, LEVEL, Case
 from benchmarks.coverage.simulation import Found, simulate
-from benchmarks.report import header, tell, write
+from benchmarks.report import RESULTS, header, tell, write
 
 #: Of a case whose samples cost little; others say how many they have.
 SAMPLES = 4_000
@@ -22,9 +24,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--samples", type=int, default=SAMPLES, help="of an ordinary case; costly ones have a part of it"
     )
-    samples = parser.parse_args(arguments).samples
-    found = {name: [each for case in cases for each in _told(case, samples)] for name, cases in PARTS.items()}
-    write("coverage.md", report(found, samples))
+    parser.add_argument(
+        "--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="only these; the others' tables stay"
+    )
+    given = parser.parse_args(arguments)
+    samples = given.samples
+    found = {name: [each for case in PARTS[name] for each in _told(case, samples)] for name in given.parts}
+    before = RESULTS / "coverage.md"
+    kept = _tables_of(before.read_text()) if len(found) < len(PARTS) and before.exists() else {}
+    write("coverage.md", report(found, samples, kept))
     return sum(each.refutes() for part in found.values() for each in part)
 
 
@@ -34,12 +42,19 @@ def _told(case: Case, samples: int) -> list[Found]:
     return found
 
 
-def report(found: dict[str, list[Found]], samples: int) -> str:
-    """The report in Markdown."""
-    tables = "\n\n".join(_table(name, part) for name, part in found.items())
+def _tables_of(text: str) -> dict[str, str]:
+    """The tables of an earlier report, by their titles."""
+    return {table.splitlines()[0]: f"## {table}".strip() for table in text.split("\n## ")[1:]}
+
+
+def report(found: dict[str, list[Found]], samples: int, kept: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The report in Markdown; ``kept`` are the tables of parts that were simulated before."""
+    all_tables = dict(kept) | {_title(name): _table(name, part) for name, part in found.items()}
+    tables = "\n\n".join(all_tables[title] for title in map(_title, PARTS) if title in all_tables)
+    only = f" --parts {' '.join(found)}" if kept else ""
     return f"""# Coverage of intervals, level and power of tests, by simulation
 
-{header(f"python -m benchmarks.coverage --samples {samples}")}
+{header(f"python -m benchmarks.coverage --samples {samples}{only}")}
 - a share is that of samples whose interval held the truth, or whose test rejected at 5% (level: there was nothing to
   find; power: there was), with Wilson's 95% interval for the noise of the simulation
 - what is allowed: {_range(COVERAGE)} for a 95% interval, {_range(LEVEL)} for a test at 5%, or what the docstring
@@ -52,9 +67,13 @@ def report(found: dict[str, list[Found]], samples: int) -> str:
 
 
 def _table(name: str, part: list[Found]) -> str:
-    summary = (importlib.import_module(f"{parts.__name__}.{name}").__doc__ or "").splitlines()[0]
     head = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
-    return "\n".join([f"## {summary.rstrip('.')}", "", head, *map(_row, part)])
+    return "\n".join([f"## {_title(name)}", "", head, *map(_row, part)])
+
+
+def _title(name: str) -> str:
+    summary = (importlib.import_module(f"{parts.__name__}.{name}").__doc__ or "").splitlines()[0]
+    return summary.rstrip(".")
 
 
 def _row(found: Found) -> str:

@@ -62,7 +62,7 @@ from companion.stats.compare.multiplicity import Adjusted, adjust
 from companion.stats.compare.paired import compare_paired
 from companion.stats.compare.permutation import permutation_test
 from companion.stats.compare.ranking import Ranking, compare_many
-from companion.stats.estimates.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
+from companion.stats.estimates.agreement import cohen_kappa_ci, fleiss_kappa_ci, krippendorff_alpha_ci
 from companion.stats.estimates.clustered import clustered_proportion_ci
 from companion.stats.estimates.contrasts import difference_ci, proportion_difference_ci, ratio_ci
 from companion.stats.estimates.corpus import corpus_ci
@@ -79,7 +79,7 @@ from companion.stats.monitoring.drift import Drift, ks_drift, mmd_drift, populat
 from companion.stats.monitoring.outliers import Outliers, RobustZ, local_outlier_factor, robust_z
 from companion.stats.monitoring.series import Autoregression, autoregression
 from companion.stats.planning.gate import Gate, release_gate
-from companion.stats.planning.power import SampleSize, detectable_difference, power_by_simulation, sample_size
+from companion.stats.planning.power import SampleSize, detectable_difference, power_by_simulation_ci, sample_size
 from companion.stats.probabilities.calibration import Reliability, ReliabilityBin, reliability
 from companion.stats.probabilities.conformal import (
     ConformalIntervals,
@@ -94,6 +94,12 @@ from companion.stats.regression.results import Coefficient, LinearFit, LogisticF
 from companion.stats.resampling.bootstrap import bootstrap_ci
 from companion.stats.scaling.fit import chinchilla, power_law
 from companion.stats.scaling.results import Chinchilla, ComputeOptimal, LossPrediction, PowerLaw
+
+# What returns an ``Interval`` ends in ``_ci``; these are the names that 0.1.0 had for four such functions.
+cohen_kappa = cohen_kappa_ci
+fleiss_kappa = fleiss_kappa_ci
+krippendorff_alpha = krippendorff_alpha_ci
+power_by_simulation = power_by_simulation_ci
 
 __all__ = [
     "ABTest",
@@ -136,6 +142,7 @@ __all__ = [
     "chinchilla",
     "clustered_proportion_ci",
     "cohen_kappa",
+    "cohen_kappa_ci",
     "compare_accuracies",
     "compare_cross_validated",
     "compare_many",
@@ -149,9 +156,11 @@ __all__ = [
     "detectable_difference",
     "difference_ci",
     "fleiss_kappa",
+    "fleiss_kappa_ci",
     "forest",
     "isotonic_scaling",
     "krippendorff_alpha",
+    "krippendorff_alpha_ci",
     "ks_drift",
     "linear_regression",
     "local_outlier_factor",
@@ -162,6 +171,7 @@ __all__ = [
     "permutation_test",
     "population_stability_index",
     "power_by_simulation",
+    "power_by_simulation_ci",
     "power_law",
     "prediction_powered_ci",
     "proportion_ci",

@@ -197,7 +197,7 @@ CASES = {
         "parameters": number(1e7, 3e9), "tokens": number(1e9, 1e12), "level": LEVEL}, (1,), 20),
     "clustered_proportion_ci": Case(stats.clustered_proportion_ci, {
         "right": BINARY, "clusters": GROUPS, "level": LEVEL}),
-    "cohen_kappa": Case(stats.cohen_kappa, {
+    "cohen_kappa_ci": Case(stats.cohen_kappa_ci, {
         "rater_a": LABELS, "rater_b": LABELS, "weights": word(*_WEIGHTS), "level": LEVEL}),
     "compare_accuracies": Case(stats.compare_accuracies, {"right_a": BINARY, "right_b": BINARY, "level": LEVEL}),
     "compare_cross_validated": Case(stats.compare_cross_validated, {
@@ -237,7 +237,7 @@ CASES = {
         lambda n, **a: planned(stats.detectable_difference, amount=n, **a),
         {"n": count(50, 1000), "down": option(False, True, odd=(1,)), **DESIGN}, (1,), 150),
     "difference_ci": Case(stats.difference_ci, {"a": NUMBERS, "b": NUMBERS, "level": LEVEL}),
-    "fleiss_kappa": Case(stats.fleiss_kappa, {"ratings": column(RATINGS.make), "level": LEVEL}),
+    "fleiss_kappa_ci": Case(stats.fleiss_kappa_ci, {"ratings": column(RATINGS.make), "level": LEVEL}),
     "forest": Case(stats.forest, {
         "results": option([MEAN, MEAN], odd=(None, 3, [], "ab", [MEAN], [None, None], [3, MEAN], RESULTS.odd[-2:])),
         "labels": option(["a", "b"], odd=(None, 3, [], "ab", ["a"], [1, None])),
@@ -249,7 +249,8 @@ CASES = {
     "isotonic_scaling": Case(stats.isotonic_scaling, {
         "probabilities": PROBABILITIES, "labels": BINARY}, (0, 2, 200, 211)),
     "Isotonic.apply": Case(lambda **a: isotonic().apply(**a), {"probabilities": PROBABILITIES}),
-    "krippendorff_alpha": Case(stats.krippendorff_alpha, {"ratings": RATINGS, "scale": word(*_SCALES), "level": LEVEL}),
+    "krippendorff_alpha_ci": Case(stats.krippendorff_alpha_ci, {
+        "ratings": RATINGS, "scale": word(*_SCALES), "level": LEVEL}),
     "ks_drift": Case(stats.ks_drift, {"reference": NUMBERS, "current": NUMBERS}),
     "linear_regression, clusters": Case(stats.linear_regression, {"y": NUMBERS, **CLUSTERED}, (0, 2, 24, 48)),
     "linear_regression": Case(stats.linear_regression, {"y": NUMBERS, **REGRESSION}),
@@ -279,7 +280,7 @@ CASES = {
         "reference": NUMBERS, "current": NUMBERS, "bins": count(2, 10), "n_resamples": N_RESAMPLES, "seed": SEED}),
     "population_stability_index, labels": Case(stats.population_stability_index, {
         "reference": LABELS, "current": LABELS, "bins": count(2), "n_resamples": N_RESAMPLES, "seed": SEED}),
-    "power_by_simulation": Case(stats.power_by_simulation, {
+    "power_by_simulation_ci": Case(stats.power_by_simulation_ci, {
         "simulate": function(lambda rng: rng.random(), lambda rng: (rng.random(), 1.0)),
         "test": function(lambda *data: data[0]), "alpha": ALPHA, "n_simulations": count(5, 20), "seed": SEED}, (1,)),
     "power_law": Case(stats.power_law, {

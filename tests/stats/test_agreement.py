@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
 from benchmarks.coverage.laws import rated
-from companion.stats.estimates.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
+from companion.stats.estimates.agreement import cohen_kappa_ci, fleiss_kappa_ci, krippendorff_alpha_ci
 
 NAN = float("nan")
 
@@ -31,12 +31,12 @@ FLEISS = [
 
 @pytest.mark.parametrize(("scale", "value"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_equals_the_published_values(scale, value):
-    assert round(krippendorff_alpha(PUBLISHED, scale=scale).estimate, 3) == value
+    assert round(krippendorff_alpha_ci(PUBLISHED, scale=scale).estimate, 3) == value
 
 
 def test_fleiss_equals_the_published_value():
     ratings = np.array([np.repeat(range(5), row) for row in FLEISS])
-    assert round(fleiss_kappa(ratings).estimate, 3) == 0.210
+    assert round(fleiss_kappa_ci(ratings).estimate, 3) == 0.210
 
 
 def by_pairs(ratings, distance):
@@ -64,13 +64,13 @@ def test_alpha_equals_its_definition_over_all_pairs(scale):
     ratings = rated(rng, 41, 3, shares=(0.5, 0.1, 0.3, 0.1)).astype(float) ** 2
     ratings[rng.random(ratings.shape) < 0.3] = NAN
     expected = by_pairs(ratings, DISTANCES[scale])
-    assert krippendorff_alpha(ratings, scale=scale).estimate == pytest.approx(expected)
+    assert krippendorff_alpha_ci(ratings, scale=scale).estimate == pytest.approx(expected)
 
 
 def test_fleiss_equals_statsmodels():
     ratings = rated(np.random.default_rng(1), 97, 5)
     expected = inter_rater.fleiss_kappa(inter_rater.aggregate_raters(ratings)[0])
-    kappa, alpha = fleiss_kappa(ratings), krippendorff_alpha(ratings)
+    kappa, alpha = fleiss_kappa_ci(ratings), krippendorff_alpha_ci(ratings)
     assert kappa.estimate == pytest.approx(expected, rel=1e-12)
     assert alpha.estimate == pytest.approx(expected + (1 - expected) / (97 * 5))
 
@@ -78,7 +78,7 @@ def test_fleiss_equals_statsmodels():
 @pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])
 def test_cohen_equals_scikit_learn_and_statsmodels(weights):
     a, b = rated(np.random.default_rng(2), 211, 2).T
-    result = cohen_kappa(a, b, weights=weights)
+    result = cohen_kappa_ci(a, b, weights=weights)
     assert result.estimate == pytest.approx(cohen_kappa_score(a, b, weights=None if weights == "none" else weights))
     table = inter_rater.to_table(np.column_stack([a, b]))[0]
     theirs = inter_rater.cohens_kappa(table, wt=None if weights == "none" else weights)
@@ -92,76 +92,91 @@ def test_weights_are_of_values_so_that_an_unused_category_changes_nothing():
     a, b = rated(np.random.default_rng(3), 211, 2).T
     a, b = np.where(a == 3, 5, a), np.where(b == 3, 5, b)
     expected = cohen_kappa_score(a, b, weights="linear", labels=range(6))
-    assert cohen_kappa(a, b, weights="linear").estimate == pytest.approx(expected)
+    assert cohen_kappa_ci(a, b, weights="linear").estimate == pytest.approx(expected)
 
 
 def test_what_does_not_matter():
     rng = np.random.default_rng(4)
     ratings = rated(rng, 61, 3)
-    alpha = krippendorff_alpha(ratings, scale="interval")
+    alpha = krippendorff_alpha_ci(ratings, scale="interval")
     for same in (ratings[:, ::-1], rng.permutation(ratings), 1e100 * ratings, ratings - 1e4):
-        assert krippendorff_alpha(same, scale="interval").low == pytest.approx(alpha.low)
-    assert krippendorff_alpha(np.exp(ratings), scale="ordinal") == krippendorff_alpha(ratings, scale="ordinal")
+        assert krippendorff_alpha_ci(same, scale="interval").low == pytest.approx(alpha.low)
+    assert krippendorff_alpha_ci(np.exp(ratings), scale="ordinal") == krippendorff_alpha_ci(ratings, scale="ordinal")
     with_single = np.vstack([ratings, [[9, NAN, NAN], [NAN, NAN, NAN]]])
-    assert krippendorff_alpha(with_single, scale="interval") == alpha
-    assert cohen_kappa(ratings[:, 0], ratings[:, 1]) == cohen_kappa(ratings[:, 1], ratings[:, 0])
+    assert krippendorff_alpha_ci(with_single, scale="interval") == alpha
+    assert cohen_kappa_ci(ratings[:, 0], ratings[:, 1]) == cohen_kappa_ci(ratings[:, 1], ratings[:, 0])
 
 
 def test_text_none_and_frames_are_ratings():
     ratings = rated(np.random.default_rng(5), 61, 3).astype(float)
     ratings[::7, 1] = NAN
-    expected = krippendorff_alpha(ratings)
+    expected = krippendorff_alpha_ci(ratings)
     text = [[None if np.isnan(r) else "abcd"[int(r)] for r in row] for row in ratings]
-    assert krippendorff_alpha(text) == expected
-    assert krippendorff_alpha([[NAN if r is None else r for r in row] for row in text]) == expected
-    assert krippendorff_alpha(pd.DataFrame(text)) == expected
-    assert krippendorff_alpha(pd.DataFrame(ratings).astype("Int64")) == expected
+    assert krippendorff_alpha_ci(text) == expected
+    assert krippendorff_alpha_ci([[NAN if r is None else r for r in row] for row in text]) == expected
+    assert krippendorff_alpha_ci(pd.DataFrame(text)) == expected
+    assert krippendorff_alpha_ci(pd.DataFrame(ratings).astype("Int64")) == expected
 
 
 def test_perfect_agreement_does_not_claim_certainty():
     truth = rated(np.random.default_rng(6), 53, 1)[:, 0]
     same = np.column_stack([truth] * 3)
-    intervals = [cohen_kappa(truth, truth, weights=w) for w in ("none", "linear", "quadratic")]
-    intervals += [fleiss_kappa(same)] + [krippendorff_alpha(same, scale=s) for s in DISTANCES]
+    intervals = [cohen_kappa_ci(truth, truth, weights=w) for w in ("none", "linear", "quadratic")]
+    intervals += [fleiss_kappa_ci(same)] + [krippendorff_alpha_ci(same, scale=s) for s in DISTANCES]
     for interval in intervals:
         assert interval.estimate == interval.high == 1
         assert 0.4 < interval.low < 0.95
 
 
 BAD = [
-    (cohen_kappa, ([1, 2, None], [1, 2, 2]), {}, r"rater_a without missing values, got 1 .*index 2"),
-    (cohen_kappa, ([1, 2, 2], [1, 2]), {}, r"other lengths: rater_a has 3, rater_b has 2"),
-    (cohen_kappa, ([1, 1, 1], [1, 1, 1]), {}, r"at least 3 items .* 2 categories .* got 3 and 1"),
-    (cohen_kappa, ([1, 2], [1, 2]), {}, r"at least 3 items .* got 2 and 2"),
-    (cohen_kappa, ([1, 1, 1, 1], [1, 2, 2, 1]), {}, r"agreement that varies between items, got 0 with no error"),
-    (cohen_kappa, ([1, 2, 1, 2], [2, 1, 2, 1]), {}, r"agreement that varies between items, got -1 "),
-    (cohen_kappa, (["a", "b", "a"], ["a", "b", "b"]), {"weights": "linear"}, r"numbers for linear weights, got text"),
-    (cohen_kappa, ([1, 2, 2], [1, 2, 1]), {"weights": "cubic"}, r"weights to be one of none, linear, quadratic"),
-    (cohen_kappa, ([1, 2, 2], [1, 2, 1]), {"level": 95}, r"level strictly between 0 and 1"),
-    (fleiss_kappa, ([[1, 2], [1, None], [1, 1]],), {}, r"without missing ones, got 1 items .*index 1\); take kripp"),
-    (fleiss_kappa, ([1, 2, 3],), {}, r"\[items, raters\], rows .* at least 2 raters, got shape \(3,\)"),
-    (fleiss_kappa, ([[1, 2], [1]],), {}, r"rows of one length with at least 2 raters, got shape \(2,\)"),
-    (krippendorff_alpha, ([[1, NAN], [2, NAN], [NAN, 1], [1, 2]],), {}, r"3 items that were rated twice.* got 1 and 2"),
-    (krippendorff_alpha, ([[1, 1], [1, 1], [1, 1]],), {}, r"2 categories among them, got 3 and 1"),
+    (cohen_kappa_ci, ([1, 2, None], [1, 2, 2]), {}, r"rater_a without missing values, got 1 .*index 2"),
+    (cohen_kappa_ci, ([1, 2, 2], [1, 2]), {}, r"other lengths: rater_a has 3, rater_b has 2"),
+    (cohen_kappa_ci, ([1, 1, 1], [1, 1, 1]), {}, r"at least 3 items .* 2 categories .* got 3 and 1"),
+    (cohen_kappa_ci, ([1, 2], [1, 2]), {}, r"at least 3 items .* got 2 and 2"),
+    (cohen_kappa_ci, ([1, 1, 1, 1], [1, 2, 2, 1]), {}, r"agreement that varies between items, got 0 with no error"),
+    (cohen_kappa_ci, ([1, 2, 1, 2], [2, 1, 2, 1]), {}, r"agreement that varies between items, got -1 "),
     (
-        krippendorff_alpha,
+        cohen_kappa_ci,
+        (["a", "b", "a"], ["a", "b", "b"]),
+        {"weights": "linear"},
+        r"numbers for linear weights, got text",
+    ),
+    (cohen_kappa_ci, ([1, 2, 2], [1, 2, 1]), {"weights": "cubic"}, r"weights to be one of none, linear, quadratic"),
+    (cohen_kappa_ci, ([1, 2, 2], [1, 2, 1]), {"level": 95}, r"level strictly between 0 and 1"),
+    (fleiss_kappa_ci, ([[1, 2], [1, None], [1, 1]],), {}, r"without missing ones, got 1 items .*index 1\); take kripp"),
+    (fleiss_kappa_ci, ([1, 2, 3],), {}, r"\[items, raters\], rows .* at least 2 raters, got shape \(3,\)"),
+    (fleiss_kappa_ci, ([[1, 2], [1]],), {}, r"rows of one length with at least 2 raters, got shape \(2,\)"),
+    (
+        krippendorff_alpha_ci,
+        ([[1, NAN], [2, NAN], [NAN, 1], [1, 2]],),
+        {},
+        r"3 items that were rated twice.* got 1 and 2",
+    ),
+    (krippendorff_alpha_ci, ([[1, 1], [1, 1], [1, 1]],), {}, r"2 categories among them, got 3 and 1"),
+    (
+        krippendorff_alpha_ci,
         ([[1, 1], [1, 1], [1, 2]],),
         {},
         r"at least 2 items with ratings outside the commonest .*row 2",
     ),
-    (krippendorff_alpha, ([["a", 1], [1, 1], [1, 2]],), {}, r"all numbers or all text, got a mixture"),
+    (krippendorff_alpha_ci, ([["a", 1], [1, 1], [1, 2]],), {}, r"all numbers or all text, got a mixture"),
     (
-        krippendorff_alpha,
+        krippendorff_alpha_ci,
         ([["a", "b"]] * 3,),
         {"scale": "ordinal"},
         r"numbers for scale 'ordinal', got text such as 'a'",
     ),
-    (krippendorff_alpha, ([[1, np.inf]] * 3,), {}, r"single finite numbers, got infinity"),
-    (krippendorff_alpha, ([[1, 2]] * 3,), {"scale": "ratio"}, r"scale to be one of nominal, ordinal, interval"),
-    (cohen_kappa, ([0, np.inf, 1], [0, 1, 1]), {"weights": "linear"}, r"rater_a to hold class labels, got inf"),
-    (cohen_kappa, (["a", np.nan, "b"], ["a", "a", "b"]), {}, r"rater_a without missing values, got 1 .*index 1"),
-    (fleiss_kappa, (torch.ones(3, 2, requires_grad=True),), {}, r"what NumPy cannot read .*detach"),
-    (krippendorff_alpha, (np.random.default_rng(9).normal(size=(600, 2)),), {}, r"at most 1,000 categories, got 1,200"),
+    (krippendorff_alpha_ci, ([[1, np.inf]] * 3,), {}, r"single finite numbers, got infinity"),
+    (krippendorff_alpha_ci, ([[1, 2]] * 3,), {"scale": "ratio"}, r"scale to be one of nominal, ordinal, interval"),
+    (cohen_kappa_ci, ([0, np.inf, 1], [0, 1, 1]), {"weights": "linear"}, r"rater_a to hold class labels, got inf"),
+    (cohen_kappa_ci, (["a", np.nan, "b"], ["a", "a", "b"]), {}, r"rater_a without missing values, got 1 .*index 1"),
+    (fleiss_kappa_ci, (torch.ones(3, 2, requires_grad=True),), {}, r"what NumPy cannot read .*detach"),
+    (
+        krippendorff_alpha_ci,
+        (np.random.default_rng(9).normal(size=(600, 2)),),
+        {},
+        r"at most 1,000 categories, got 1,200",
+    ),
 ]
 
 

@@ -321,3 +321,24 @@ def test_refuses_levels(level):
 def test_refuses_no_resamples():
     with pytest.raises(ValueError, match="n_resamples of at least 1, got 0"):
         bootstrap_ci(skewed(17), np.mean, n_resamples=0)
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile", "studentised"])
+@pytest.mark.parametrize("statistic", [np.min, np.max, np.ptp, lambda x: max(0.0, -np.mean(x))])
+def test_extremes_and_statistics_at_a_bound_are_refused_with_the_remedy(method, statistic):
+    data, n_resamples = skewed(37), 99 if method == "studentised" else 999
+    if statistic is np.min or statistic is np.max or statistic is np.ptp:
+        with pytest.raises(ValueError, match=r"other samples move to both sides.*take companion.stats.quantile_ci"):
+            bootstrap_ci(data, statistic, n_resamples=n_resamples, method=method, seed=0)
+        with pytest.raises(ValueError, match="no bootstrap interval is valid"):
+            bootstrap_ci(data, statistic, n_resamples=99, method=method, seed=0, clusters=np.arange(37) % 11)
+    else:
+        centred = data - data.mean() + 1e-3  # the statistic is 0 here, and above in near half of the samples
+        with pytest.raises(ValueError, match="none lies below"):
+            bootstrap_ci(centred, statistic, n_resamples=n_resamples, method=method, seed=0)
+
+
+def test_a_quantile_within_the_sample_is_no_extreme():
+    data = np.round(skewed(101), 1)  # with ties, which resamples often equal
+    found = bootstrap_ci(data, np.median, n_resamples=999, seed=0, method="percentile")
+    assert found.low < found.estimate < found.high

@@ -78,7 +78,8 @@ def test_only_a_case_that_says_so_may_refuse_samples():
 
 
 def test_every_function_has_a_case():
-    public = {name for name in companion.stats.__all__ if inspect.isfunction(getattr(companion.stats, name))}
+    entries = [getattr(companion.stats, name) for name in companion.stats.__all__]
+    public = {entry.__name__ for entry in entries if inspect.isfunction(entry)}
     assert sorted(public | {"ABTest"}) == sorted({case.function for case in CASES} | WITHOUT)
     assert sorted(ALL_METRICS) == sorted({case.options for case in CASES if case.function == "metric_ci"})
 
@@ -102,3 +103,17 @@ def test_the_report_names_what_is_refuted(monkeypatch, capsys):
     assert written[0][0] == "coverage.md"
     assert np.char.count(written[0][1], "**refuted**") == 1
     assert "mean_ci: normal, halved" in capsys.readouterr().err
+
+
+def test_some_parts_alone_leave_the_tables_of_the_others(monkeypatch, tmp_path):
+    right = covers("mean_ci", "normal", "10", lambda rng: mean_ci(rng.normal(size=10)), 0)
+    monkeypatch.setattr("benchmarks.coverage.__main__.PARTS", {"means": [right], "shares": [right]})
+    monkeypatch.setattr("benchmarks.report.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.coverage.__main__.RESULTS", tmp_path)
+    main(["--samples", "4000"])
+    whole = (tmp_path / "coverage.md").read_text()
+    main(["--samples", "200", "--parts", "means"])
+    of_means, of_shares = (tmp_path / "coverage.md").read_text().split("\n## ")[1:]
+    assert "| 4,000 |" not in of_means
+    assert "| 200 |" in of_means
+    assert of_shares.strip() == whole.split("\n## ")[2].strip()

@@ -309,8 +309,8 @@ def test_correlations():
         (lambda: mean_ci([1, 2, 3], clusters=[1, "b", 2]), "clusters to be all numbers or all text"),
         (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], population={1: 0, 2: 0}), "a stratum with weight"),
         (lambda: stratified_mean_ci([1, 2, 3, 4], [1, 1, 2, 2], weights={1: "a", 2: 1}), "numbers from 0 on"),
-        (lambda: Interval(np.nan, 0.0, 1.0, 0.95, "none"), "estimate, low and high as numbers, .*got nan"),
-        (lambda: Interval(0.5, 1.0, 0.0, 0.95, "none"), "low up to high, got 0.5, 1.0 and 0.0"),
+        (lambda: Interval(np.nan, 0.0, 1.0, 0.95, "none"), "estimate, low and high as numbers, .*got estimate nan"),
+        (lambda: Interval(0.5, 1.0, 0.0, 0.95, "none"), "<= high, got estimate 0.5, low 1.0 and high 0.0"),
         (lambda: Interval(0.5, 0.0, 1.0, 95, "none"), "level strictly between"),
         (lambda: proportion_ci(1, 2).plot(at=None), "at strictly between"),
         (lambda: correlation_ci([1, 2, 3], [1, 3, 2]), "at least 4"),
@@ -347,3 +347,67 @@ def test_pictures():
     ((start, end),) = axes.collections[1].get_segments()
     np.testing.assert_allclose([start, end], [[interval.low, 1], [interval.high, 1]])
     plt.close("all")
+
+
+def test_the_mean_of_right_or_wrong_is_a_proportion():
+    right = [True, False, True, True]
+    found, wilson = mean_ci(right), proportion_ci(3, 4)
+    assert (found.low, found.high) == (wilson.low, wilson.high)
+    assert found.method == "Wilson score"
+    pool = mean_ci([0, 1, 1], population=9)
+    assert (pool.low, pool.high) == pytest.approx(
+        (proportion_ci(2, 3, population=9).low, proportion_ci(2, 3, population=9).high)
+    )
+    clustered = mean_ci(right, clusters=[0, 0, 1, 1])
+    assert clustered == clustered_proportion_ci(right, [0, 0, 1, 1])
+    assert mean_ci([1, 1, 1]).low == pytest.approx(proportion_ci(3, 3).low)
+
+
+def test_bounded_means_by_hand():
+    x, z, student = np.array([1, 0.5, 1, 1, 0, 1]), stats.norm.ppf(0.975), stats.t.ppf(0.975, 5)
+    p, pseudo = x.mean(), (x.sum() + 2) / 10
+    worth = max(6, p * (1 - p) / ((x - p) @ (x - p) / 36 + pseudo * (1 - pseudo) / 36)) * (z / student) ** 2
+    centre, spread = p + z**2 / (2 * worth), z * np.sqrt(p * (1 - p) / worth + z**2 / (4 * worth**2))
+    expected = np.array([centre - spread, centre + spread]) / (1 + z**2 / worth)
+    found = mean_ci(x, bounds=(0, 1))
+    assert (found.low, found.high) == pytest.approx(tuple(expected), rel=1e-12)
+    wide = mean_ci(20 * x - 10, bounds=(-10, 10))
+    assert (wide.low, wide.high) == pytest.approx(tuple(20 * expected - 10))
+    same = mean_ci(x, bounds=(0, 1), clusters=range(6))
+    assert (same.low, same.high) == pytest.approx(tuple(expected))
+
+
+def test_bounded_differences_join_the_two_intervals():
+    a, b = [1, 0.5, 1, 1, 0, 1], [0, 0.5, 0, 1]
+    one, other = mean_ci(a, bounds=(0, 1)), mean_ci(b, bounds=(0, 1))
+    found = difference_ci(a, b, bounds=(0, 1))
+    difference = one.estimate - other.estimate
+    assert found.low == pytest.approx(difference - np.hypot(one.estimate - one.low, other.high - other.estimate))
+    assert found.high == pytest.approx(difference + np.hypot(one.high - one.estimate, other.estimate - other.low))
+    right = difference_ci([1, 1, 0, 1], [0, 1, 0], bounds=(0, 1))
+    newcombe = proportion_difference_ci(3, 4, 1, 3)
+    assert (right.low, right.high) == pytest.approx((newcombe.low, newcombe.high), abs=1e-9)
+
+
+def test_a_stratified_proportion_joins_the_strata_and_stays_in_range():
+    found = stratified_mean_ci([1, 1, 1, 0, 1], ["a", "a", "a", "b", "b"], weights={"a": 0.9, "b": 0.1})
+    a, b = proportion_ci(3, 3), proportion_ci(1, 2)
+    assert found.estimate == pytest.approx(0.95)
+    assert found.low == pytest.approx(0.95 - np.hypot(0.9 * (1 - a.low), 0.1 * (0.5 - b.low)))
+    assert found.high == pytest.approx(0.95 + 0.1 * (b.high - 0.5))
+    counted = stratified_mean_ci([1, 0, 1, 1], ["a", "a", "b", "b"], population={"a": 2, "b": 20})
+    assert counted.low == pytest.approx((1 + 20 * proportion_ci(2, 2, population=20).low) / 22)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mean_ci([0.5, 1.5], bounds=(0, 1)), r"values within bounds \(0, 1\), got 1.5 at index 1"),
+        (lambda: mean_ci([0.5, 1.5], bounds=1), r"bounds as \(low, high\)"),
+        (lambda: difference_ci([0.5, 1], [0.5, -1], bounds=(0, 1)), "b within bounds .* -1 at index 1"),
+        (lambda: difference_ci([0.5, 1], [0.5], bounds=(0, 1)), "b to hold at least 2"),
+    ],
+)
+def test_what_is_not_between_the_bounds_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from companion.stats import permutation_test
+from companion.stats import compare_paired, permutation_test, proportion_difference_ci
 from companion.stats.compare import subsets
 from companion.stats.compare.subsets import (
     all_subsets,
@@ -184,3 +184,25 @@ BAD = [
 def test_refuses(columns, options, message):
     with pytest.raises(ValueError, match=message):
         permutation_test(*columns, paired=True, **options)
+
+
+def test_right_or_wrong_answers_stay_in_range():
+    a, b = [1, 1, 1, 0, 1, 1], [0, 0, 1, 0, 0, 0]
+    paired = permutation_test(a, b, paired=True).difference
+    same = compare_paired([1] * 6, a, b).difference
+    assert (paired.estimate, paired.low, paired.high) == (same.estimate, same.low, same.high)
+    independent = permutation_test(a, b, paired=False).difference
+    assert independent == proportion_difference_ci(5, 6, 1, 6)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_known_bounds_cut_the_interval(paired):
+    a, b = [1.0, 0.9, 1.0, 0.2], [0.0, 0.1, 0.0, 0.1]
+    free = permutation_test(a, b, paired=paired).difference
+    cut = permutation_test(a, b, paired=paired, bounds=(0, 1)).difference
+    assert free.high > 1 == cut.high
+    assert (cut.estimate, cut.low) == (free.estimate, free.low)
+    with pytest.raises(ValueError, match="a within bounds"):
+        permutation_test(a, b, paired=paired, bounds=(0, 0.5))
+    with pytest.raises(ValueError, match="bounds of plain means only"):
+        permutation_test(a, b, paired=paired, bounds=(0, 1), statistic=lambda means: means[..., 0])

@@ -9,7 +9,7 @@ from scipy.stats import binom, ks_2samp, multivariate_normal, norm
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.proportion import power_proportions_2indep, samplesize_confint_proportion
 
-from companion.stats import detectable_difference, ks_drift, power_by_simulation, sample_size
+from companion.stats import detectable_difference, ks_drift, power_by_simulation_ci, sample_size
 from companion.stats.base.intervals import wilson
 from companion.stats.planning.designs import KINDS, _auc_covariance, _joint_excess
 
@@ -106,7 +106,7 @@ def test_the_simulation_reads_p_values_of_results_and_of_scipy():
         return rng.normal(size=13), rng.normal(0.8, size=13)
 
     ours, scipys, numbers = (
-        power_by_simulation(simulate, test, n_simulations=50, seed=1)
+        power_by_simulation_ci(simulate, test, n_simulations=50, seed=1)
         for test in (ks_drift, ks_2samp, lambda a, b: ks_2samp(a, b).pvalue)
     )
     assert ours == scipys == numbers
@@ -114,7 +114,7 @@ def test_the_simulation_reads_p_values_of_results_and_of_scipy():
 
 
 def test_without_a_difference_the_simulation_gives_the_level():
-    found = power_by_simulation(lambda rng: rng.random(), lambda p_value: p_value, n_simulations=4_000, seed=5)
+    found = power_by_simulation_ci(lambda rng: rng.random(), lambda p_value: p_value, n_simulations=4_000, seed=5)
     assert found.low < 0.05 < found.high
 
 
@@ -129,8 +129,8 @@ def test_without_a_difference_the_simulation_gives_the_level():
         (lambda: sample_size("means", 0.1, sd=1, cluster_size=5, icc="0.1"), "icc from 0 to 1, got 5 and '0.1'"),
         (lambda: detectable_difference("proportion", 99, share=0.8, alpha=5e-324), "alpha at least 1e-12 away"),
         (lambda: detectable_difference("means", None, sd=1), "n to be a whole number, got None"),
-        (lambda: power_by_simulation(None, lambda data: 0.0), "simulate to be a function, got None"),
-        (lambda: power_by_simulation(lambda rng: 0, lambda data: None), "p value from 0 to 1, got None"),
+        (lambda: power_by_simulation_ci(None, lambda data: 0.0), "simulate to be a function, got None"),
+        (lambda: power_by_simulation_ci(lambda rng: 0, lambda data: None), "p value from 0 to 1, got None"),
         (lambda: sample_size("means", 0.0, sd=1), "least one that would change a decision"),
         (lambda: sample_size("means", np.nan, sd=1), "got nan"),
         (lambda: sample_size("means", 1e-9, sd=1), "100 million"),
@@ -142,8 +142,8 @@ def test_without_a_difference_the_simulation_gives_the_level():
         (lambda: sample_size("means", 0.1, sd=1, alpha=5), "alpha strictly between 0 and 1"),
         (lambda: detectable_difference("proportions", 30, share=0.95), "not even 0.05"),
         (lambda: detectable_difference("means", 1, sd=1), "plan for more"),
-        (lambda: power_by_simulation(lambda rng: 0, lambda data: np.nan), "p value from 0 to 1, got nan"),
-        (lambda: power_by_simulation(lambda rng: 0, lambda data: 0.0, n_simulations=0), "at least 1"),
+        (lambda: power_by_simulation_ci(lambda rng: 0, lambda data: np.nan), "p value from 0 to 1, got nan"),
+        (lambda: power_by_simulation_ci(lambda rng: 0, lambda data: 0.0, n_simulations=0), "at least 1"),
     ],
 )
 def test_bad_input_is_refused(call, message):

@@ -90,7 +90,7 @@ def test_it_prints_one_sentence_and_one_row():
     result = prediction_powered_ci(*judged(101, 997, np.random.default_rng(8)))
     assert str(result).startswith("The mean is ")
     assert str(result).endswith(f"with the judge, 101 labels are worth {result.effective_sample_size:.0f}.")
-    assert {"interval_low", "classical_high", "tuning"} <= set(result.frame.columns)
+    assert {"low", "classical_high", "tuning"} <= set(result.frame.columns)
 
 
 BAD = [

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.coverage.case import Case, covers
 from benchmarks.coverage.laws import rated
-from companion.stats import Interval, cohen_kappa, fleiss_kappa, krippendorff_alpha
+from companion.stats import Interval, cohen_kappa_ci, fleiss_kappa_ci, krippendorff_alpha_ci
 
 Generator = np.random.Generator
 EQUAL, RARE = (0.25, 0.25, 0.25, 0.25), (0.85, 0.15)
@@ -37,11 +37,11 @@ def _case(
 
 def _two_raters() -> list[Case]:
     def kappa(ratings: np.ndarray, weights: str) -> Interval:
-        return cohen_kappa(ratings[:, 0], ratings[:, 1], weights=weights)
+        return cohen_kappa_ci(ratings[:, 0], ratings[:, 1], weights=weights)
 
     stated, rare = ((0.91, 0.98), "0.91 to 0.98 stated"), ((0.91, 0.97), "0.91 to 0.96 stated")
     return [
-        _case("cohen_kappa", f"weights {weights}", partial(kappa, weights=weights), n, agree, shares, 0, claim)
+        _case("cohen_kappa_ci", f"weights {weights}", partial(kappa, weights=weights), n, agree, shares, 0, claim)
         for weights, n, agree, shares, claim in [
             ("none", 50, 0.0, EQUAL, stated),
             ("none", 50, 0.8, EQUAL, stated),
@@ -56,7 +56,16 @@ def _three_raters() -> list[Case]:
     stated = (0.92, 0.98), "0.92 to 0.98 stated from 20 items on"
     rare = (0.88, 0.98), "0.88 to 0.98 stated where one of two has 15%"
     alphas = [
-        _case("krippendorff_alpha", scale, partial(krippendorff_alpha, scale=scale), n, agree, shares, missing, claim)
+        _case(
+            "krippendorff_alpha_ci",
+            scale,
+            partial(krippendorff_alpha_ci, scale=scale),
+            n,
+            agree,
+            shares,
+            missing,
+            claim,
+        )
         for scale, n, agree, shares, missing, claim in [
             ("nominal", 20, 0.6, EQUAL, 0.3, stated),
             ("ordinal", 20, 0.6, EQUAL, 0.3, stated),
@@ -65,5 +74,5 @@ def _three_raters() -> list[Case]:
             ("nominal", 50, 0.6, RARE, 0.3, rare),
         ]
     ]
-    kappas = [_case("fleiss_kappa", "", fleiss_kappa, n, 0.6, EQUAL, 0, stated) for n in (20, 200)]
+    kappas = [_case("fleiss_kappa_ci", "", fleiss_kappa_ci, n, 0.6, EQUAL, 0, stated) for n in (20, 200)]
     return alphas + kappas

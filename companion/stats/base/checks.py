@@ -1,10 +1,14 @@
 """Numbers that a user can get wrong, refused where they enter: what was expected, what came, and what to do."""
 
+from collections.abc import Sequence
+from reprlib import repr as brief
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
+from companion.stats.base.options import is_number
 from companion.stats.base.shapes import check_is_array, check_is_vector
 
 
@@ -72,6 +76,21 @@ def refuse_missing(name: str, missing: np.ndarray) -> None:
             f"expected {name} without missing values, got {missing.sum():,} NaN or None (the first at index "
             f"{missing.argmax()}); drop these examples from all columns, or find out why the model gave none"
         )
+
+
+def as_bounds(bounds: object, **columns: Float[np.ndarray, " examples"]) -> tuple[float, float]:
+    """The least and the largest value that there can be, as numbers; values beyond them are refused."""
+    is_pair = isinstance(bounds, Sequence) and len(bounds) == 2 and all(map(is_number, bounds))
+    if not is_pair or not 0 < float(bounds[1]) - float(bounds[0]) < np.inf:  # type: ignore[index]
+        raise ValueError(f"expected bounds as (low, high) with low below high, both finite, got {brief(bounds)}")
+    least, most = float(bounds[0]), float(bounds[1])  # type: ignore[index]
+    for name, values in columns.items():
+        if (outside := (values < least) | (values > most)).any():
+            index = outside.argmax()
+            raise ValueError(
+                f"expected {name} within bounds {bounds}, got {values[index]:g} at index {index}; widen them"
+            )
+    return least, most
 
 
 def check_differs(name: str, values: Float[np.ndarray, " examples"]) -> None:

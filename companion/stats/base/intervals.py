@@ -31,8 +31,8 @@ class Interval(Result):
 
     Attributes:
         estimate: the value of the statistic on the data, in the statistic's own unit.
-        low: lower bound, in the same unit.
-        high: upper bound, in the same unit.
+        low: lower bound, in the same unit, at most the estimate.
+        high: upper bound, in the same unit, at least the estimate.
         level: intended coverage, between 0 and 1.
         method: how the bounds were made, in words.
     """
@@ -45,11 +45,31 @@ class Interval(Result):
 
     def __post_init__(self) -> None:
         check_level(self.level)
-        if not all(map(is_number, (self.estimate, self.low, self.high))) or self.low > self.high:
+        numbers = self.low, self.estimate, self.high
+        if not all(map(is_number, numbers)) or not self.low <= self.estimate <= self.high:
             raise ValueError(
-                f"expected estimate, low and high as numbers, and low up to high, got {brief(self.estimate)}, "
-                f"{brief(self.low)} and {brief(self.high)}; check what made them"
+                "expected estimate, low and high as numbers, low <= estimate <= high, got estimate "
+                f"{brief(self.estimate)}, low {brief(self.low)} and high {brief(self.high)}; check what made them"
             )
+
+    @classmethod
+    def around(
+        cls, estimate: float, low: float, high: float, level: float, method: str, *,
+        within: tuple[float, float] = (-math.inf, math.inf),
+    ) -> "Interval":  # fmt: skip
+        """The interval cut to the range ``within`` of its parameter, and widened where it leaves out its estimate.
+
+        Quantiles of resamples may all lie on one side of the estimate: of a perfect score none lies above, of a biased
+        statistic few do. To widen costs no coverage.
+        """
+        least, most = within
+        return cls(
+            float(estimate),
+            float(min(estimate, max(low, least))),
+            float(max(estimate, min(high, most))),
+            level,
+            method,
+        )
 
     def __str__(self) -> str:
         return f"The estimate is {self.in_words()}."
@@ -151,7 +171,7 @@ def proportion_ci(
     if population is not None:
         return _hypergeometric(successes, trials, population, level)
     low, high = proportion_confint(successes, trials, alpha=1 - level, method="beta")
-    return Interval(successes / trials, float(low), float(high), level, "Clopper-Pearson")
+    return Interval.around(successes / trials, low, high, level, "Clopper-Pearson", within=(0, 1))
 
 
 def wilson(successes: float, trials: float, *, population: int | None = None, level: float = 0.95) -> Interval:
@@ -160,7 +180,7 @@ def wilson(successes: float, trials: float, *, population: int | None = None, le
     effective = trials if population is None else trials * (population - 1) / (population - trials)
     low, high = proportion_confint(share * effective, effective, alpha=1 - level, method="wilson")
     method = "Wilson score" if population is None else f"Wilson score, {trials:,} of {population:,}"
-    return Interval(share, float(low), float(high), level, method)
+    return Interval.around(share, low, high, level, method, within=(0, 1))
 
 
 def _hypergeometric(successes: int, trials: int, population: int, level: float) -> Interval:
@@ -169,4 +189,4 @@ def _hypergeometric(successes: int, trials: int, population: int, level: float) 
     first = bisect.bisect_right(counts, tail, key=lambda count: hypergeom.sf(successes - 1, population, count, trials))
     past = bisect.bisect_left(counts, -tail, key=lambda count: -hypergeom.cdf(successes, population, count, trials))
     low, high = counts[first] / population, counts[past - 1] / population
-    return Interval(successes / trials, low, high, level, f"hypergeometric, {trials:,} of {population:,}")
+    return Interval.around(successes / trials, low, high, level, f"hypergeometric, {trials:,} of {population:,}")

@@ -52,6 +52,14 @@ def as_groups(
     return codes, names
 
 
+def as_clusters(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
+    """Which cluster, counted from 0, each of ``n`` examples is in; fewer than two are refused."""
+    codes, names = as_groups("clusters", clusters, n)
+    if len(names) < 2:
+        raise ValueError("expected at least 2 clusters, got 1; leave out clusters, or collect more of them")
+    return codes
+
+
 def distinct(values: Shaped[np.ndarray, " examples"]) -> Shaped[np.ndarray, " distinct"]:
     """The different values in order, found a block at a time, so that memory does not grow with the examples."""
     blocks = range(0, len(values), 2**19)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from reprlib import repr as brief
 
+import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers
@@ -38,6 +40,15 @@ class PracticalComparison(Result):
     rope: float
     effect: float
     n_sets: int
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the three probabilities as bars, on ``axes`` or on new ones."""
+        axes = plt.subplots(figsize=(6, 2), layout="constrained")[1] if axes is None else axes
+        names = ["a better", "equivalent", "b better"]
+        axes.barh(names, [self.a_better, self.equivalent, self.b_better])
+        axes.invert_yaxis()
+        axes.set(xlabel=f"posterior probability (equivalent: within {self.rope:g})", xlim=(0, 1))
+        return axes
 
     def __str__(self) -> str:
         return (

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import binom
@@ -52,6 +54,17 @@ class AccuracyComparisons(Result):
     def frame(self) -> pd.DataFrame:
         """One row for each comparison."""
         return pd.DataFrame({**self.row, "names": list(self.names)}).rename(columns={"names": "name"})
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the differences with their intervals, one below the other, on ``axes`` or on new ones."""
+        n = len(self.difference)
+        axes = plt.subplots(figsize=(6, 1 + 0.3 * n), layout="constrained")[1] if axes is None else axes
+        axes.hlines(np.arange(n), self.low, self.high, color="C0")
+        axes.plot(self.difference, np.arange(n), "o", color="C0")
+        axes.axvline(0, color="grey", linestyle="--", linewidth=1)
+        axes.set(ylabel="comparison", yticks=range(n), yticklabels=self.names, ylim=(n - 0.5, -0.5))
+        axes.set_xlabel(f"accuracy of a minus that of b ({100 * self.level:g}% confidence interval)")
+        return axes
 
 
 def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float = 0.95) -> AccuracyComparisons:
@@ -115,8 +128,9 @@ def paired_interval(n: int, only_a: Counts, only_b: Counts, level: float) -> tup
     """The difference and the bounds of Bonett and Price: Wald's, with an example added where each is right alone."""
     share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
     half_width = ndtri((1 + level) / 2) * np.sqrt((share_a + share_b - (share_a - share_b) ** 2) / (n + 2))
-    middle = share_a - share_b
-    return (only_a - only_b) / n, np.maximum(middle - half_width, -1), np.minimum(middle + half_width, 1)
+    middle, difference = share_a - share_b, (only_a - only_b) / n
+    low, high = np.maximum(middle - half_width, -1), np.minimum(middle + half_width, 1)
+    return difference, np.minimum(low, difference), np.maximum(high, difference)
 
 
 def _check_labels(right_a: ArrayLike, right_b: ArrayLike) -> None:

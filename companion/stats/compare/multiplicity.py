@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
@@ -56,6 +58,17 @@ class Adjusted(Result):
         """One row for each test, in the order and under the labels given."""
         columns = {name: value for name, value in self.row.items() if name != "index"} | {"names": list(self.names)}
         return pd.DataFrame(columns, index=self.index).rename(columns={"names": "name"})
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the p-values before and after, the smallest first, and ``alpha``, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        order, place = np.argsort(self.p_value), np.arange(1, len(self.p_value) + 1)
+        axes.plot(place, self.p_value[order], "o", markersize=4, label="as they came")
+        axes.plot(place, self.adjusted[order], "D", markersize=4, label=f"adjusted ({self.method})")
+        axes.axhline(self.alpha, color="grey", linestyle="--", linewidth=1, label=f"alpha, {self.alpha:g}")
+        axes.set(xlabel="tests, by p-value", ylabel="p-value", ylim=(-0.02, 1.02))
+        axes.legend()
+        return axes
 
 
 def adjust(

@@ -106,9 +106,10 @@ def _compare_auc(truth: Column, a: Column, b: Column, level: float) -> Compariso
         )
     difference = float(area_a - area_b)
     half_width = float(ndtri((1 + level) / 2) * error)
-    low, high = max(-1.0, difference - half_width), min(1.0, difference + half_width)
+    low, high = difference - half_width, difference + half_width
     p_value = float(2 * ndtr(-abs(difference) / error))
-    return Comparison(Interval(difference, low, high, level, "DeLong, paired"), p_value, "DeLong")
+    interval = Interval.around(difference, low, high, level, "DeLong, paired", within=(-1, 1))
+    return Comparison(interval, p_value, "DeLong")
 
 
 def _compare_counts(metric: str, table: Table, level: float, n_resamples: int, rng: np.random.Generator) -> Comparison:
@@ -117,7 +118,7 @@ def _compare_counts(metric: str, table: Table, level: float, n_resamples: int, r
     resampled = table.resampled(lambda counts: metric_a(counts) - metric_b(counts), n_resamples, rng)
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]).tolist()
     drawn = "counts from Jeffreys' posterior" if table.n_classes == 2 else "multinomial counts"
-    difference = Interval(observed, low, high, level, f"{drawn}, {n_resamples:,} resamples")
+    difference = Interval.around(observed, low, high, level, f"{drawn}, {n_resamples:,} resamples")
     return Comparison(difference, _randomisation_p(metric, table, observed, n_resamples, rng), "paired randomisation")
 
 

@@ -9,14 +9,17 @@ from numpy.typing import ArrayLike
 from scipy.stats import t
 
 from companion.stats.base.arrays import as_array, check_lengths
-from companion.stats.base.checks import as_given, check_differs, check_unit
+from companion.stats.base.checks import as_bounds, as_given, check_differs, check_unit
 from companion.stats.base.comparison import SizedComparison
 from companion.stats.base.frames import check_same_index, same_columns
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
 from companion.stats.base.ties import rounding
 from companion.stats.base.welch import welch
+from companion.stats.compare.mcnemar import paired_interval
 from companion.stats.compare.subsets import all_subsets, all_subsets_of_size, random_sums, subset_sums
+from companion.stats.estimates.bounded import are_right_or_wrong
+from companion.stats.estimates.contrasts import difference_ci
 
 Rows = Float[np.ndarray, "n columns"]
 Means = Float[np.ndarray, "*any columns"]
@@ -30,6 +33,7 @@ def permutation_test(
     *,
     paired: bool,
     statistic: Callable[[np.ndarray], np.ndarray] | None = None,
+    bounds: tuple[float, float] | None = None,
     level: float = 0.95,
     n_resamples: int = 9_999,
     seed: int | None = None,
@@ -52,6 +56,11 @@ def permutation_test(
     themselves. Its coverage for means (1,500 samples each): 0.953 for 10 normal pairs, 0.954 for 20 and 0.937
     for 100 pairs of exponential values, 0.946 for normal samples of 20 and 80 with standard deviations of 3 and 1.
 
+    Right or wrong answers, 0 and 1, are proportions: theirs is Bonett and Price's interval for pairs, as in
+    :func:`companion.stats.compare_paired`, and Newcombe's for independent samples, as in
+    :func:`companion.stats.proportion_difference_ci`. Of other numbers between known ``bounds`` it is cut at the largest
+    difference that there can be.
+
     The effect size is the standardised difference, Cohen's *d* of the pseudo-values: by the standard deviation of the
     differences for pairs, by the pooled one for independent samples. It alone exists for all statistics of means.
 
@@ -62,6 +71,7 @@ def permutation_test(
         statistic: :math:`g`, from means ``[..., columns]`` to numbers ``[...]``. The mean itself, if None. For bits per
             byte, with rows of bits and bytes: ``lambda means: means[..., 0] / means[..., 1]``; for a relative
             difference of positive numbers: ``lambda means: np.log(means[..., 0])``.
+        bounds: the least and the largest number that there can be, known beforehand. Not together with ``statistic``.
         level: intended coverage of the interval.
         n_resamples: permutations drawn, where there are more.
         seed: of the permutations; ``None`` takes a fresh one.
@@ -69,7 +79,7 @@ def permutation_test(
     Raises:
         ValueError: for NaN or infinity (named by the row), fewer than 2 rows, other numbers of columns, of rows where
             ``paired``, differences that are all alike, rows of several columns without ``statistic``, a statistic that
-            gives no single finite number.
+            gives no single finite number, numbers outside ``bounds``, ``bounds`` together with ``statistic``.
 
     Source:
         Fisher 1935, *The Design of Experiments*; Phipson and Smyth 2010, *Statistical Applications in Genetics and
@@ -92,6 +102,10 @@ def permutation_test(
     g = _checked(statistic, rows_a.shape[1])
     rng = generator_of(seed)
     difference, effect = _interval(rows_a, rows_b, g, paired, level)
+    if statistic is None:
+        difference = _in_range(difference, rows_a[:, 0], rows_b[:, 0], paired, bounds)
+    elif bounds is not None:
+        raise ValueError("expected bounds of plain means only, got a statistic as well; leave out bounds")
     if paired:
         exact, permuted = _paired(rows_a, rows_b, g, n_resamples, rng)
     else:
@@ -151,6 +165,25 @@ def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tup
         half_width = (around.high - around.low) / 2
     interval = Interval(estimate, estimate - float(half_width), estimate + float(half_width), level, method)
     return interval, float(estimate / spread)
+
+
+def _in_range(
+    interval: Interval,
+    a: Float[np.ndarray, " n"],
+    b: Float[np.ndarray, " m"],
+    paired: bool,
+    bounds: tuple[float, float] | None,
+) -> Interval:
+    """The interval of a difference of means that stays in its range, where the range is known."""
+    if bounds is None and are_right_or_wrong(np.concatenate([a, b])):
+        if not paired:
+            return difference_ci(a, b, level=interval.level)
+        found = paired_interval(len(a), np.array(np.sum(a > b)), np.array(np.sum(a < b)), interval.level)
+        estimate, low, high = (float(value) for value in found)
+        return Interval(estimate, low, high, interval.level, "Bonett-Price, paired")
+    width = math.inf if bounds is None else float(np.subtract(*as_bounds(bounds, a=a, b=b)[::-1]))
+    numbers = interval.estimate, interval.low, interval.high
+    return Interval.around(*numbers, interval.level, interval.method, within=(-width, width))
 
 
 def _pseudo_values(rows: Rows, g: Statistic) -> Float[np.ndarray, " n"]:

@@ -23,7 +23,7 @@ _SCALES = ("nominal", "ordinal", "interval")
 
 
 @same_examples("rater_a", "rater_b")
-def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none", level: float = 0.95) -> Interval:
+def cohen_kappa_ci(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none", level: float = 0.95) -> Interval:
     r"""Agreement of two raters, or of a rater with a model, beyond what their own habits give by chance.
 
     With :math:`p_{jk}` the share of items that a calls :math:`j` and b calls :math:`k`, and a dot for a sum,
@@ -40,7 +40,7 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
     from 50 items on where categories are equally frequent; untransformed 0.88. Where one of two has 15%: 0.91 to 0.96
     from 50 items, but 0.71 where kappa is 0, and 0.86 with 100. At least 5 items expected in each cell mend it.
 
-    Items must be independent, and each rated by the same two. Missing ratings are refused; ``krippendorff_alpha``
+    Items must be independent, and each rated by the same two. Missing ratings are refused; ``krippendorff_alpha_ci``
     takes them.
 
     Args:
@@ -59,7 +59,7 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
 
     >>> a = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
     >>> b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
-    >>> print(cohen_kappa(a, b))
+    >>> print(cohen_kappa_ci(a, b))
     The estimate is 0.40, with a 95% confidence interval from 0.13 to 0.62 (Cohen's kappa, weights none; normal after
     artanh).
     """
@@ -89,7 +89,7 @@ def cohen_kappa(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none"
     return _after_artanh(float(result.kappa), float(result.var_kappa), float(ndtri((1 + level) / 2)), level, method)
 
 
-def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
+def fleiss_kappa_ci(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
     r"""Agreement beyond chance of three or more raters on unordered categories, each item rated as often.
 
     With :math:`n_{uc}` of the :math:`m` ratings of item :math:`u` in category :math:`c`, and :math:`p_c` the share of
@@ -99,8 +99,8 @@ def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
               \bar P = \frac{1}{N} \sum_u \sum_c \frac{n_{uc} (n_{uc} - 1)}{m (m - 1)}
 
     The raters of two items need not be the same. Interval, coverage and what is refused are those of
-    :func:`companion.stats.krippendorff_alpha`, which it equals up to :math:`(1 - \kappa) / (N m)`; but missing ratings
-    are refused.
+    :func:`companion.stats.krippendorff_alpha_ci`, which it equals up to :math:`(1 - \kappa) / (N m)`; but missing
+    ratings are refused.
 
     Args:
         ratings: ``[items, raters]``: numbers, booleans or text.
@@ -113,7 +113,7 @@ def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
     Source:
         Fleiss 1971, "Measuring nominal scale agreement among many raters", *Psychological Bulletin* 76.
 
-    >>> print(fleiss_kappa([[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 1], [2, 2, 2], [0, 0, 0]] * 7))
+    >>> print(fleiss_kappa_ci([[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 1], [2, 2, 2], [0, 0, 0]] * 7))
     The estimate is 0.82, with a 95% confidence interval from 0.64 to 0.92 (Fleiss' kappa; jackknife over items,
     Student after artanh).
     """
@@ -122,12 +122,12 @@ def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
     if (missing := (codes < 0).any(1)).any():
         raise ValueError(
             f"expected ratings without missing ones, got {missing.sum():,} items with some (the first at index "
-            f"{missing.argmax()}); take krippendorff_alpha, which uses what there is"
+            f"{missing.argmax()}); take krippendorff_alpha_ci, which uses what there is"
         )
     return _of_items(codes, names, "nominal", 0, level, "Fleiss' kappa")
 
 
-def krippendorff_alpha(ratings: ArrayLike, *, scale: str = "nominal", level: float = 0.95) -> Interval:
+def krippendorff_alpha_ci(ratings: ArrayLike, *, scale: str = "nominal", level: float = 0.95) -> Interval:
     r"""Agreement beyond chance of any number of raters, on any scale, with ratings missing.
 
     Items with a single rating or none are left out. With :math:`m_u \ge 2` ratings of item :math:`u`, :math:`n = \sum_u
@@ -163,7 +163,7 @@ def krippendorff_alpha(ratings: ArrayLike, *, scale: str = "nominal", level: flo
     >>> nan = float("nan")
     >>> rows = [[1, 1, nan, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4], [4, 4, 4, 4],
     ...         [1, 1, 2, 1], [2, 2, 2, 2], [nan, 5, 5, 5], [nan, nan, 1, 1], [nan, nan, 3, nan]]
-    >>> print(krippendorff_alpha(rows, scale="ordinal"))
+    >>> print(krippendorff_alpha_ci(rows, scale="ordinal"))
     The estimate is 0.82, with a 95% confidence interval from 0.17 to 0.97 (Krippendorff's alpha, ordinal; jackknife
     over items, Student after artanh).
     """
@@ -234,7 +234,7 @@ def _after_artanh(estimate: float, variance: float, quantile: float, level: floa
         )
     half_width = quantile * np.sqrt(variance) / (1 - estimate**2)
     low, high = np.tanh(np.arctanh(estimate) + half_width * np.array([-1, 1])).tolist()
-    return Interval(estimate, low, high, level, method)
+    return Interval.around(estimate, low, high, level, method)
 
 
 def _perfect(n_items: int, chance: float, level: float, coefficient: str) -> Interval:

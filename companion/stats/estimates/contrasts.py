@@ -1,28 +1,35 @@
 """Differences and ratios: of two independent samples, or of sums over the same examples."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import t
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from companion.stats.base.checks import as_numbers, check_differs, check_unit
+from companion.stats.base.checks import as_bounds, as_numbers, check_differs, check_unit
 from companion.stats.base.frames import check_same_index
 from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_counts, check_level, check_one_of
+from companion.stats.estimates.bounded import are_right_or_wrong, bounded_interval
 
 _METHODS = {"newcombe": ("newcomb", "Newcombe"), "agresti_caffo": ("agresti-caffo", "Agresti-Caffo")}
 
 
-def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interval:
+def difference_ci(
+    a: ArrayLike, b: ArrayLike, *, bounds: tuple[float, float] | None = None, level: float = 0.95
+) -> Interval:
     r"""The difference of two means, a minus b, of independent samples: Welch's interval, which lets variances differ.
 
     .. math:: \bar a - \bar b \pm t_\nu \sqrt{\frac{s_a^2}{n_a} + \frac{s_b^2}{n_b}}
 
     with :math:`\nu` by Satterthwaite. Independent means other examples: two models on the same examples want
     :func:`companion.stats.compare_paired`, or :func:`companion.stats.mean_ci` of the differences. Samples of only 0 and
-    1 are right or wrong answers and get :func:`companion.stats.proportion_difference_ci`.
+    1 are right or wrong answers and get :func:`companion.stats.proportion_difference_ci`. Where other values lie
+    between known ``bounds``, the two intervals by :func:`companion.stats.mean_ci` are joined in the same way, which is
+    Newcombe's.
 
     Coverage at 95% where b has three times a's standard deviation (4,000 samples each): normal values, 0.949 to 0.954
     from 5 and 10 values on; exponential values, 0.903 with 30 and 10, 0.917 with 10 and 10, 0.954 with 30 and 100.
@@ -30,10 +37,12 @@ def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interva
     Args:
         a: one number an example, at least 2.
         b: the same of other examples; another number of them will do.
+        bounds: the least and the largest value that there can be, known beforehand; not those that came.
         level: intended coverage.
 
     Raises:
-        ValueError: for NaN (named by its index), infinity, fewer than 2 values, a sample whose values are all equal.
+        ValueError: for NaN (named by its index), infinity, fewer than 2 values, values outside ``bounds``, a sample
+            whose values are all equal (other than 0 or 1, without ``bounds``).
 
     Source:
         Welch 1938, *Biometrika* 29; Satterthwaite 1946, *Biometrics Bulletin* 2.
@@ -43,15 +52,30 @@ def difference_ci(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Interva
     """
     (sample_a,), (sample_b,) = as_numbers(a=a), as_numbers(b=b)
     check_level(level)
-    if np.isin(np.concatenate([sample_a, sample_b]), (0, 1)).all():
+    if bounds is None and are_right_or_wrong(np.concatenate([sample_a, sample_b])):
         counts = int(sample_a.sum()), len(sample_a), int(sample_b.sum()), len(sample_b)
         return proportion_difference_ci(*counts, level=level)
+    if bounds is not None:
+        limits = as_bounds(bounds, a=sample_a, b=sample_b)
+        means = [
+            bounded_interval(*as_numbers(at_least=2, **{name: sample}), bounds=limits, level=level)
+            for name, sample in (("a", sample_a), ("b", sample_b))
+        ]
+        return newcombe(*means, method="Newcombe, bounded values", width=limits[1] - limits[0])
     variance_a, variance_b = _variance_of_mean("a", sample_a), _variance_of_mean("b", sample_b)
     degrees = _satterthwaite([variance_a, variance_b], [len(sample_a) - 1, len(sample_b) - 1])
     estimate = float(sample_a.mean() - sample_b.mean())
     half_width = float(t.ppf((1 + level) / 2, degrees) * np.sqrt(variance_a + variance_b))
     method = f"Welch's t, {degrees:.1f} degrees of freedom"
     return Interval(estimate, estimate - half_width, estimate + half_width, level, method)
+
+
+def newcombe(a: Interval, b: Interval, *, method: str, width: float) -> Interval:
+    """The difference of two independent estimates from their intervals, each on a range of this width."""
+    difference = a.estimate - b.estimate
+    low = difference - math.hypot(a.estimate - a.low, b.high - b.estimate)
+    high = difference + math.hypot(a.high - a.estimate, b.estimate - b.low)
+    return Interval.around(difference, low, high, a.level, method, within=(-width, width))
 
 
 def proportion_difference_ci(
@@ -101,7 +125,7 @@ def proportion_difference_ci(
     theirs, ours = _METHODS[method]
     low, high = confint_proportions_2indep(successes_a, trials_a, successes_b, trials_b, method=theirs, alpha=1 - level)
     difference = successes_a / trials_a - successes_b / trials_b
-    return Interval(difference, max(-1.0, float(low)), min(1.0, float(high)), level, ours)
+    return Interval.around(difference, low, high, level, ours, within=(-1, 1))
 
 
 def ratio_ci(
@@ -172,7 +196,7 @@ def ratio_ci(
     check_unit("numerators", y)
     check_unit("denominators", x)
     estimate, low, high, degrees = _fieller(y, x, paired, level)
-    return Interval(estimate, low, high, level, f"Fieller, {degrees:.3g} degrees of freedom")
+    return Interval.around(estimate, low, high, level, f"Fieller, {degrees:.3g} degrees of freedom")
 
 
 def _fieller(

@@ -114,7 +114,7 @@ def corpus_ci(
     resampled, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
     low, high = studentised_bounds(estimate, error, resampled, errors, level=level)
     units = f"{n_resamples:,} resamples" + ("" if clusters is None else f" of {len(names):,} clusters")
-    return Interval(float(estimate), float(low), float(high), level, f"studentised bootstrap, {units}")
+    return Interval.around(estimate, low, high, level, f"studentised bootstrap, {units}")
 
 
 def _value_and_error(

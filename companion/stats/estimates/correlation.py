@@ -58,4 +58,4 @@ def correlation_ci(x: ArrayLike, y: ArrayLike, *, method: str = "spearman", leve
     inflation, name = (1 + r**2 / 2, "Spearman, Bonett-Wright") if method == "spearman" else (1.0, "Pearson, Fisher")
     half_width = ndtri((1 + level) / 2) * np.sqrt(inflation / (len(columns[0]) - 3))
     low, high = np.tanh(np.arctanh(r) + half_width * np.array([-1, 1])).tolist()
-    return Interval(r, low, high, level, name)
+    return Interval.around(r, low, high, level, name)

@@ -4,21 +4,27 @@ from collections.abc import Mapping
 from reprlib import repr as brief
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
-from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.base.checks import as_bounds, as_numbers, check_differs
 from companion.stats.base.frames import same_examples
-from companion.stats.base.intervals import Interval
-from companion.stats.base.labels import as_groups
+from companion.stats.base.intervals import Interval, wilson
+from companion.stats.base.labels import as_clusters, as_groups
 from companion.stats.base.options import LARGEST_COUNT, check_level, check_population, is_number
+from companion.stats.estimates.bounded import are_right_or_wrong, bounded_interval
 from companion.stats.estimates.clustered import cluster_error
 
 
 @same_examples("values", "clusters")
 def mean_ci(
-    values: ArrayLike, *, clusters: ArrayLike | None = None, population: int | None = None, level: float = 0.95
+    values: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    population: int | None = None,
+    bounds: tuple[float, float] | None = None,
+    level: float = 0.95,
 ) -> Interval:
     r"""A mean with Student's interval; with ``clusters``, one that values of a cluster may agree in.
 
@@ -44,19 +50,40 @@ def mean_ci(
     50 clusters  0.949   0.939
     ===========  ======  ===========
 
-    So skewed values want 100 of them, or 50 clusters, and 20 clusters are the least. For right or wrong answers, take
-    :func:`companion.stats.proportion_ci` or :func:`companion.stats.clustered_proportion_ci`.
+    So skewed values want 100 of them, or 50 clusters, and 20 clusters are the least.
+
+    Values of only 0 and 1 are right or wrong answers, and get the interval of a proportion:
+    :func:`companion.stats.proportion_ci`, or :func:`companion.stats.clustered_proportion_ci`. Where other values lie
+    between known ``bounds`` (win rates with ties, pass@k, partial credit), say so: Wilson's interval for as many right
+    or wrong answers as they are worth, :math:`\hat p (1 - \hat p) / \text{SE}^2`, stays within the bounds, exists where
+    all values are equal, and covers near the bounds, where Student's does not. Coverage at 95% (4,000 samples each), in
+    brackets Student's:
+
+    ===============================  =============  =============  =============
+    n                                10             30             100
+    ===============================  =============  =============  =============
+    wins 85%, ties 10%               0.986 (0.799)  0.980 (0.915)  0.952 (0.933)
+    pass@5 around 0.909, U-shaped    0.979 (0.700)  0.932 (0.871)  0.944 (0.929)
+    pass@5 around 0.993              0.969 (0.348)  0.970 (0.532)  0.969 (0.705)
+    Beta(8, 1)                       0.998 (0.914)  0.983 (0.936)  0.958 (0.941)
+    ===============================  =============  =============  =============
+
+    With a ceiling so near that 300 problems show a single failure (pass@5 around 0.996) it is 0.87 (0.77); the betting
+    interval of Waudby-Smith and Ramdas (2024), whose coverage is certain, is twice as wide at 30 values. The formula
+    stands in ``companion/stats/estimates/bounded.py``.
 
     Args:
         values: one number an example, at least 2.
         clusters: the cluster of each example, as numbers or text; whole clusters are drawn independently.
         population: :math:`N`, where the values are a random sample of a finite pool without replacement and the mean in
             question is that pool's. Not together with ``clusters``.
+        bounds: the least and the largest value that there can be, known beforehand; not those that came.
         level: intended coverage.
 
     Raises:
-        ValueError: for NaN (named by its index), infinity, values that are all equal, fewer than 2 values or clusters,
-            missing clusters, ``clusters`` together with ``population``, a population smaller than the sample.
+        ValueError: for NaN (named by its index), infinity, values that are all equal (other than 0 or 1, without
+            ``bounds``) or outside ``bounds``, fewer than 2 values or clusters, missing clusters, ``clusters`` together
+            with ``population``, a population smaller than the sample.
 
     Source:
         Liang and Zeger 1986, *Biometrika* 73, for the clusters; Cochran 1977, *Sampling Techniques*, chapter 2, for the
@@ -66,18 +93,21 @@ def mean_ci(
     The estimate is 2.57, with a 95% confidence interval from 1.95 to 3.18 (Student's t, 5 degrees of freedom).
     """
     (vector,) = as_numbers(at_least=2, values=values)
-    check_differs("values", vector)
     check_level(level)
     check_population(population, len(vector))
+    if population is not None and clusters is not None:
+        raise ValueError("expected clusters or population, got both; leave out population, the interval is wider")
+    codes = None if clusters is None else as_clusters(clusters, len(vector))
     estimate = float(vector.mean())
-    if clusters is not None:
-        if population is not None:
-            raise ValueError("expected clusters or population, got both; leave population away, the interval is wider")
-        codes, _ = as_groups("clusters", clusters, len(vector))
-        error, degrees = cluster_error(vector, codes), int(codes.max())
-        return _interval(estimate, error, degrees, level, f"cluster-robust, t of {degrees + 1:,} clusters")
     if population == len(vector):
         return Interval(estimate, estimate, estimate, level, "the whole population, counted")
+    if bounds is not None or are_right_or_wrong(vector):
+        limits = as_bounds((0, 1) if bounds is None else bounds, values=vector)
+        return bounded_interval(vector, bounds=limits, clusters=codes, population=population, level=level)
+    check_differs("values", vector)
+    if codes is not None:
+        error, degrees = cluster_error(vector, codes), int(codes.max())
+        return _interval(estimate, error, degrees, level, f"cluster-robust, t of {degrees + 1:,} clusters")
     remaining = 1.0 if population is None else 1 - len(vector) / population
     error = float(np.sqrt(vector.var(ddof=1) / len(vector) * remaining))
     of = "" if population is None else f", {len(vector):,} of {population:,}"
@@ -103,6 +133,11 @@ def stratified_mean_ci(
     :math:`N_h` of a finite population, which the last factor then takes into account. Degrees of freedom by
     Satterthwaite. Coverage at 95% for three strata of standard deviations 1, 2 and 4, normal values: 0.950 with 5 a
     stratum, 0.952 with 20; exponential values: 0.896 and 0.927, 0.941 with 100 (4,000 samples each).
+
+    Right or wrong answers, 0 and 1, get the strata's Wilson intervals :math:`(l_h, u_h)` instead, joined as Newcombe
+    (1998) joins two:
+
+    .. math:: \hat\mu - \sqrt{\sum_h w_h^2 (\bar x_h - l_h)^2}, \quad \hat\mu + \sqrt{\sum_h w_h^2 (u_h - \bar x_h)^2}
 
     Args:
         values: one number an example.
@@ -139,11 +174,35 @@ def stratified_mean_ci(
     estimate = float(shares @ means)
     if (counts == sizes).all():
         return Interval(estimate, estimate, estimate, level, "the whole population, counted")
+    if are_right_or_wrong(vector):
+        return _joined_wilson(means, counts, shares, sizes, level)
     check_differs("each stratum, less its mean,", np.append(vector - means[codes], 0.0))
     if not parts.sum() > 0:
         raise ValueError("expected a stratum with weight whose values differ, got none; collect more examples")
     degrees = 1 / np.sum((parts / parts.sum()) ** 2 / (counts - 1))
     return _interval(estimate, float(np.sqrt(parts.sum())), degrees, level, "stratified, Satterthwaite's t")
+
+
+def _joined_wilson(
+    means: Float[np.ndarray, " strata"],
+    counts: Int[np.ndarray, " strata"],
+    shares: Float[np.ndarray, " strata"],
+    sizes: Float[np.ndarray, " strata"],
+    level: float,
+) -> Interval:
+    """The weighted proportion with what the strata's Wilson intervals leave on each side, added as errors are."""
+    each = [
+        wilson(mean * n, n, population=None if np.isinf(size) else int(size), level=level)
+        if n < size
+        else Interval(mean, mean, mean, level, "counted")
+        for mean, n, size in zip(means.tolist(), counts.tolist(), sizes.tolist(), strict=True)
+    ]
+    below, above = (
+        float(np.sqrt(np.sum((shares * (means - np.array([getattr(interval, side) for interval in each]))) ** 2)))
+        for side in ("low", "high")
+    )
+    estimate = float(shares @ means)
+    return Interval.around(estimate, estimate - below, estimate + above, level, "stratified, Wilson", within=(0, 1))
 
 
 def _shares(

@@ -11,17 +11,16 @@ from companion.stats.base.checks import as_numbers, check_differs
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
-from companion.stats.base.result import Result
+from companion.stats.estimates.bounded import are_right_or_wrong
 
 Vector = Float[np.ndarray, " examples"]
 
 
 @dataclass(frozen=True)
-class PredictionPowered(Result):
-    """A mean of labels, narrowed by a judge's.
+class PredictionPowered(Interval):
+    """A mean of labels with its interval, narrowed by a judge's.
 
     Attributes:
-        interval: the mean with its interval, in the unit of the labels.
         classical: what the labels alone give (Student's interval).
         tuning: weight of the judge, from 0, not used, to 1.
         effective_sample_size: number of labels that would have been needed without the judge.
@@ -29,16 +28,20 @@ class PredictionPowered(Result):
         n_unlabelled: number of examples that only the judge saw.
     """
 
-    interval: Interval
     classical: Interval
     tuning: float
     effective_sample_size: float
     n_labelled: int
     n_unlabelled: int
 
+    @property
+    def interval(self) -> Interval:
+        """The mean with its interval alone, as results of 0.1.0 held it."""
+        return Interval(self.estimate, self.low, self.high, self.level, self.method)
+
     def __str__(self) -> str:
         return (
-            f"The mean is {self.interval.in_words()}; with the judge, {self.n_labelled:,} labels are worth "
+            f"The mean is {self.in_words()}; with the judge, {self.n_labelled:,} labels are worth "
             f"{self.effective_sample_size:,.0f}."
         )
 
@@ -66,7 +69,7 @@ def prediction_powered_ci(
     Without, it is 1, and a poor judge makes the interval wider than labels alone would. The interval is Student's with
     :math:`n - 1` degrees of freedom; with tuning, :math:`\mathrm{var}(y - \lambda f)` has the divisor :math:`n - 2`,
     since a slope was fitted. So it is never wider than the classical one by more than :math:`\sqrt{(n - 1)/(n - 2)}`,
-    1% for 50 labels.
+    1% for 50 labels. Of labels 0 and 1 both are cut at 0 and 1.
 
     Coverage at 95%, 30 to 300 labels, as many or 20 times as many verdicts, judges that err in 10% or are useless,
     biased scores, probabilities (2,000 samples each): 0.93 to 0.96, where labels are continuous or shares lie between
@@ -114,12 +117,27 @@ def prediction_powered_ci(
             "expected a judge that errs somewhere or varies on the unlabelled examples, got neither: no error can be "
             "estimated; check that judged_labelled does not repeat the labels"
         )
-    quantile = stdtrit(n - 1, (1 + level) / 2)
-    interval = _interval(
-        float(y.mean() + tuning * (more.mean() - f.mean())), quantile * np.sqrt(variance), level, "prediction-powered"
+    within = (0.0, 1.0) if are_right_or_wrong(y) else (-np.inf, np.inf)
+    quantile = float(stdtrit(n - 1, (1 + level) / 2))
+    found = _interval(
+        float(y.mean() + tuning * (more.mean() - f.mean())),
+        quantile * np.sqrt(variance),
+        level,
+        "prediction-powered",
+        within,
     )
-    classical = _interval(float(y.mean()), quantile * np.sqrt(alone), level, "Student's t")
-    return PredictionPowered(interval, classical, tuning, float(n * alone / variance), n, len(more))
+    return PredictionPowered(
+        found.estimate,
+        found.low,
+        found.high,
+        level,
+        found.method,
+        classical=_interval(float(y.mean()), quantile * np.sqrt(alone), level, "Student's t", within),
+        tuning=tuning,
+        effective_sample_size=float(n * alone / variance),
+        n_labelled=n,
+        n_unlabelled=len(more),
+    )
 
 
 def _tuning(y: Vector, f: Vector, more: Vector) -> float:
@@ -128,5 +146,7 @@ def _tuning(y: Vector, f: Vector, more: Vector) -> float:
     return float(np.clip(covariance / scale, 0, 1)) if scale > 0 else 0.0
 
 
-def _interval(estimate: float, half_width: float, level: float, method: str) -> Interval:
-    return Interval(estimate, estimate - float(half_width), estimate + float(half_width), level, method)
+def _interval(estimate: float, half_width: float, level: float, method: str, within: tuple[float, float]) -> Interval:
+    """Cut at the bounds of a proportion, beyond which the judge may move even the mean of a few labels."""
+    low, estimate, high = np.clip([estimate - half_width, estimate, estimate + half_width], *within).tolist()
+    return Interval(estimate, low, high, level, method)

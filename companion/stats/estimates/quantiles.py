@@ -62,8 +62,10 @@ def quantile_ci(values: ArrayLike, q: float = 0.5, *, level: float = 0.95) -> Qu
         )
     coverage = float(binom.cdf(last - 1, n, q) - binom.cdf(first - 1, n, q))
     low, high = np.sort(vector)[[first - 1, last - 1]].tolist()
+    estimate = float(np.quantile(vector, q))
+    low, high = min(low, estimate), max(high, estimate)  # interpolation may leave a bound at low levels
     method = f"order statistics {first:,} and {last:,}, coverage {100 * coverage:.1f}%"
-    return QuantileInterval(float(np.quantile(vector, q)), low, high, level, method, coverage)
+    return QuantileInterval(estimate, low, high, level, method, coverage)
 
 
 def _last_at_most(tail: float, n: int, q: float) -> int:

@@ -61,7 +61,7 @@ def scores_of(
     if scale == "nominal":
         if len(names) > MOST_CATEGORIES:
             raise ValueError(
-                f"expected at most {MOST_CATEGORIES:,} categories, got {len(names):,}; take krippendorff_alpha "
+                f"expected at most {MOST_CATEGORIES:,} categories, got {len(names):,}; take krippendorff_alpha_ci "
                 "with scale 'interval' for measurements"
             )
         return np.eye(len(names))

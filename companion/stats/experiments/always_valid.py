@@ -1,8 +1,6 @@
 """Confidence sequences: intervals that hold at all times at once, however often one looks and whenever one stops."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from reprlib import repr as brief
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,9 +9,9 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from companion.stats.base.checks import as_numbers
+from companion.stats.base.checks import as_bounds, as_numbers
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_level, is_number
+from companion.stats.base.options import check_level
 from companion.stats.base.result import Result
 from companion.stats.base.times import check_sorted
 
@@ -121,21 +119,11 @@ def confidence_sequence(
     check_sorted("values", values)
     (vector,) = as_numbers(values=values)
     check_level(level)
-    least, most = _as_bounds(bounds)
-    if (outside := (vector < least) | (vector > most)).any():
-        index = outside.argmax()
-        raise ValueError(f"expected values within bounds {bounds}, got {vector[index]:g} at index {index}; widen them")
+    least, most = as_bounds(bounds, values=vector)
     scaled, width = (vector - least) / (most - least), most - least
     centre, half_width = _empirical_bernstein(scaled, 1 - level)
     low, high = np.clip([centre - half_width, centre + half_width], 0, 1)
     return ConfidenceSequence(least + width * centre, least + width * low, least + width * high, level)
-
-
-def _as_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
-    is_pair = isinstance(bounds, Sequence) and len(bounds) == 2 and all(map(is_number, bounds))
-    if not is_pair or not 0 < float(bounds[1]) - float(bounds[0]) < np.inf:
-        raise ValueError(f"expected bounds as (low, high) with low below high, both finite, got {brief(bounds)}")
-    return float(bounds[0]), float(bounds[1])
 
 
 def _empirical_bernstein(x: Series, alpha: float) -> tuple[Series, Series]:

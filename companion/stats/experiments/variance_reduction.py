@@ -11,6 +11,7 @@ from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level
 from companion.stats.base.welch import welch
+from companion.stats.estimates.bounded import are_right_or_wrong
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,25 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
     adjusted = outcome - theta * (covariate - covariate.mean())
     difference, p_value = welch(adjusted[is_treated], adjusted[~is_treated], level=level, method="CUPED, Welch's t")
     spread = np.sqrt(np.sum(within_y**2) / (len(outcome) - 2))
+    unadjusted = welch(outcome[is_treated], outcome[~is_treated], level=level)[0]
+    if are_right_or_wrong(outcome):
+        difference, unadjusted = _within_one(difference), _within_one(unadjusted)
     return AdjustedComparison(
         difference=difference,
         p_value=p_value,
         test="Welch's t of the adjusted outcomes",
         effect=float(difference.estimate / spread),
         effect_name="standardised difference",
-        unadjusted=welch(outcome[is_treated], outcome[~is_treated], level=level)[0],
+        unadjusted=unadjusted,
         correlation=float(np.sign(theta) * np.sqrt(1 - left)),
         variance_ratio=float(left),
     )
+
+
+def _within_one(interval: Interval) -> Interval:
+    """The difference of two proportions, cut at -1 and 1."""
+    estimate, low, high = (min(1.0, max(-1.0, x)) for x in (interval.estimate, interval.low, interval.high))
+    return Interval(estimate, low, high, interval.level, interval.method)
 
 
 def _centred(values: np.ndarray, is_treated: np.ndarray) -> np.ndarray:

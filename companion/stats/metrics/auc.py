@@ -69,4 +69,4 @@ def auc_interval(y_true: Scores, score: Scores, *, level: float) -> Interval:
         return Interval(area, low, high, level, "perfect separation: exact, on disjoint pairs")
     half_width = ndtri((1 + level) / 2) * np.sqrt(covariance[0, 0]) / (area * (1 - area))
     low, high = expit(logit(area) + half_width * np.array([-1, 1]))
-    return Interval(area, float(low), float(high), level, "DeLong, logit scale")
+    return Interval.around(area, low, high, level, "DeLong, logit scale")

@@ -83,7 +83,7 @@ def auc_bootstrap_ci(
     left_out = np.concatenate([area(weights) for weights in _left_out(n_units, len(truth), rng)])
     low, high = bca_bounds(estimate, resampled, left_out, np.ones(len(left_out)), level=level)
     units = f"{n_resamples:,} resamples" + ("" if clusters is None else f" of {n_units:,} clusters")
-    return Interval(estimate, low, high, level, f"BCa bootstrap, {units}")
+    return Interval.around(estimate, low, high, level, f"BCa bootstrap, {units}")
 
 
 class _Ranked:

@@ -153,6 +153,8 @@ def _counts_interval(metric: str, table: Table, level: float, n_resamples: int, 
     resampled = table.resampled(value, n_resamples, generator_of(seed))
     if table.n_classes == 2:
         low, high = percentile_bounds(resampled, level=level)
-        return Interval(estimate, low, high, level, f"counts from Jeffreys' posterior, {n_resamples:,} resamples")
+        return Interval.around(
+            estimate, low, high, level, f"counts from Jeffreys' posterior, {n_resamples:,} resamples"
+        )
     low, high = bca_bounds(estimate, resampled, *table.left_out(value), level=level)
-    return Interval(estimate, low, high, level, f"multinomial counts, BCa, {n_resamples:,} resamples")
+    return Interval.around(estimate, low, high, level, f"multinomial counts, BCa, {n_resamples:,} resamples")

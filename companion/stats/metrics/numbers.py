@@ -26,7 +26,7 @@ def regression_interval(
     metric = regression_metric(name, truth, predicted)
     found = smooth_interval(metric, len(truth), LOG, level=level, n_resamples=n_resamples, seed=seed)
     if name == "r2":
-        return Interval(1 - found.estimate, 1 - found.high, 1 - found.low, level, found.method + " of 1 - R²")
+        return Interval.around(1 - found.estimate, 1 - found.high, 1 - found.low, level, found.method + " of 1 - R²")
     return found
 
 

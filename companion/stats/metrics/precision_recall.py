@@ -62,4 +62,4 @@ def average_precision_interval(y_true: Scores, score: Scores, *, level: float) -
     error = np.sqrt(np.sum(influence**2) / (n * (n - 1)))
     half_width = t.ppf((1 + level) / 2, min(n_positive, n - n_positive) - 1) * error / (value * (1 - value))
     low, high = expit(logit(value) + half_width * np.array([-1, 1]))
-    return Interval(value, float(low), float(high), level, "influence function, logit scale")
+    return Interval.around(value, low, high, level, "influence function, logit scale")

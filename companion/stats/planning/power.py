@@ -188,7 +188,7 @@ def detectable_difference(
     return _result(design, n, sign * enough)
 
 
-def power_by_simulation(
+def power_by_simulation_ci(
     simulate: Callable[[np.random.Generator], Any],
     test: Callable[..., Any],
     *,
@@ -217,7 +217,7 @@ def power_by_simulation(
     >>> from scipy.stats import mannwhitneyu
     >>> def waiting_times(rng):
     ...     return rng.exponential(1.0, size=40), rng.exponential(1.8, size=40)
-    >>> print(power_by_simulation(waiting_times, mannwhitneyu, n_simulations=400, seed=0))
+    >>> print(power_by_simulation_ci(waiting_times, mannwhitneyu, n_simulations=400, seed=0))
     The estimate is 0.580, with a 95% confidence interval from 0.531 to 0.627 (Wilson score).
     """
     check_alpha(alpha)

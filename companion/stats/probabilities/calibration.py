@@ -62,12 +62,12 @@ class Reliability(Result):
 
     @property
     def row(self) -> dict[str, Any]:
-        """The fields by name but for the bins, which ``table`` holds."""
-        return {name: value for name, value in super().row.items() if name != "bins"}
+        """The fields by name but for the bins, which ``frame`` holds."""
+        return {name: value for name, value in super().row.items() if not name.startswith("bins_")}
 
     @property
-    def table(self) -> pd.DataFrame:
-        """A table with a row a bin, of mean prediction, frequency with its interval, and number of examples."""
+    def frame(self) -> pd.DataFrame:
+        """One row a bin: mean prediction, frequency with its interval, number of examples."""
         return pd.DataFrame([each.row for each in self.bins])
 
     def __str__(self) -> str:
@@ -79,10 +79,8 @@ class Reliability(Result):
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the reliability curve with Wilson's interval for each bin, on ``axes`` or on new ones."""
         axes = plt.subplots()[1] if axes is None else axes
-        table = self.table
-        below, above = table.observed_estimate - table.observed_low, table.observed_high - table.observed_estimate
-        # clipped, since at 0 and 1 rounding leaves bounds 1e-17 on the wrong side
-        lengths = np.clip([below, above], 0, None)
+        table = self.frame
+        lengths = [table.observed_estimate - table.observed_low, table.observed_high - table.observed_estimate]
         axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="calibrated")
         label = f"observed, {100 * self.error.level:g}% interval of each bin"
         axes.errorbar(
@@ -218,8 +216,8 @@ def _root_mean_square(
     # a square below what noise alone makes counts as that: else the bound could be 0, certainty that no sample gives
     high = scale * _noncentrality(max(square, expected) / scale, freedom, (1 - level) / 2)
     debiased = max(0.0, square - expected)
-    estimate, low, high = np.sqrt([debiased, min(low, debiased), high]).tolist()
-    interval = Interval(estimate, low, high, level, "debiased, noncentral chi-squared")
+    estimate, low, high = np.sqrt([debiased, low, high]).tolist()
+    interval = Interval.around(estimate, low, high, level, "debiased, noncentral chi-squared")
     return interval, float(chdtrc(freedom, square / scale))
 
 

@@ -4,11 +4,15 @@ Axis names: ``calibration``, examples held out for it; ``examples`` to predict; 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from companion.stats.base.arrays import as_classes, as_probabilities
@@ -34,7 +38,7 @@ class ConformalSets(Result):
         score: nonconformity score.
     """
 
-    members: Bool[np.ndarray, "examples classes"]
+    members: Bool[np.ndarray, "examples classes"] = field(repr=False)
     threshold: float
     level: float
     n_calibration: int
@@ -48,7 +52,16 @@ class ConformalSets(Result):
     @property
     def row(self) -> dict[str, Any]:
         """The fields by name, with the mean size in place of the sets themselves."""
-        return {name: value for name, value in super().row.items() if name != "members"} | {"mean_size": self.mean_size}
+        return super().row | {"mean_size": self.mean_size}
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws how many sets have how many classes, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        counts = np.bincount(self.members.sum(1), minlength=self.members.shape[1] + 1)
+        axes.bar(np.arange(len(counts)), counts)
+        axes.set(xlabel="classes in the set", ylabel="examples", title=f"mean size {self.mean_size:.2f}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return axes
 
     def coverage(self, labels: ArrayLike, *, level: float = 0.95) -> Interval:
         """How often the sets hold the true class, with Wilson's interval."""
@@ -150,16 +163,27 @@ class ConformalIntervals(Result):
         n_calibration: number of calibration examples.
     """
 
-    low: Float[np.ndarray, " examples"]
-    high: Float[np.ndarray, " examples"]
+    low: Float[np.ndarray, " examples"] = field(repr=False)
+    high: Float[np.ndarray, " examples"] = field(repr=False)
     half_width: float
     level: float
     n_calibration: int
 
     @property
-    def row(self) -> dict[str, Any]:
-        """The fields by name but for the bounds of each example."""
-        return {name: value for name, value in super().row.items() if name not in ("low", "high")}
+    def frame(self) -> pd.DataFrame:
+        """One row an example: the bounds of its interval."""
+        return pd.DataFrame({"low": self.low, "high": self.high})
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the intervals in the order of their predictions, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        order, place = np.argsort(self.low), np.arange(len(self.low))
+        label = f"{100 * self.level:g}% of new values lie within"
+        axes.fill_between(place, self.low[order], self.high[order], alpha=0.3, label=label)
+        axes.plot(place, (self.low + self.high)[order] / 2, linewidth=1, label="prediction")
+        axes.set(xlabel="examples, by prediction", ylabel="value [unit of the predictions]")
+        axes.legend()
+        return axes
 
     def __str__(self) -> str:
         return (

@@ -5,8 +5,11 @@ Axis names: ``examples``; ``classes``; ``knots`` of a piecewise linear curve.
 
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtri, softmax
@@ -42,6 +45,12 @@ class Temperature(Result):
 
     def __str__(self) -> str:
         return f"Divide the logits by {self.temperature.in_words()}, fitted to {self.n_examples:,} examples."
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the temperature with its interval, and 1, at which nothing changes."""
+        axes = super().plot(axes)
+        axes.axvline(1, color="grey", linestyle="--", linewidth=1)
+        return axes
 
     def apply(self, logits: ArrayLike) -> Float[np.ndarray, "examples ..."]:
         """Probabilities from logits, shaped as the logits are: softmax over classes, or sigmoid of a vector."""
@@ -107,7 +116,7 @@ def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 
         )
     bounds = -log_inverse + ndtri((1 + level) / 2) * error * np.array([0, -1, 1])
     estimate, low, high = np.exp(bounds).tolist()
-    return Temperature(Interval(estimate, low, high, level, "sandwich variance, log scale"), len(classes))
+    return Temperature(Interval.around(estimate, low, high, level, "sandwich variance, log scale"), len(classes))
 
 
 def _of_classes(logits: Float[np.ndarray, "examples ..."]) -> Logits:
@@ -158,6 +167,21 @@ class Isotonic(Result):
     predicted: tuple[float, ...]
     calibrated: tuple[float, ...]
     n_examples: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a knot."""
+        return pd.DataFrame({"predicted": self.predicted, "calibrated": self.calibrated})
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the map beside the one that changes nothing, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="unchanged")
+        knots = [0.0, *self.predicted, 1.0]
+        axes.plot(knots, self.apply(np.array(knots)), marker="o", markersize=4, label="calibrated")
+        axes.set(xlabel="predicted probability", ylabel="calibrated probability", xlim=(0, 1), ylim=(0, 1))
+        axes.legend()
+        return axes
 
     def __str__(self) -> str:
         return (

@@ -11,7 +11,13 @@ from companion.stats.base.checks import as_given, as_ndarray
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, check_one_of, generator_of
-from companion.stats.resampling.bounds import bca_bounds, check_varies, percentile_bounds, studentised_bounds
+from companion.stats.resampling.bounds import (
+    bca_bounds,
+    check_not_extreme,
+    check_varies,
+    percentile_bounds,
+    studentised_bounds,
+)
 from companion.stats.resampling.units import ResamplingUnits
 
 #: Numbers held at once while resampling: 32 MB in float64.
@@ -69,7 +75,7 @@ def bootstrap_ci(
     ============  ==========  =====  ===========
 
     So read the BCa interval of a small skewed sample as too short. Extremes, such as ``np.max``, have no valid
-    bootstrap interval at any size.
+    bootstrap interval at any size and are refused; so is a statistic cut at a bound that the sample reaches.
 
     Where observations come in ``clusters`` (sentences of a document, scans of a patient), whole clusters are drawn, as
     many as there are. Coverage for the mean of clusters of 1 to 9 values, intraclass correlation 0.5 (1,000 to 1,500
@@ -97,7 +103,8 @@ def bootstrap_ci(
     Raises:
         ValueError: for fewer than 2 observations (clusters, observations of a stratum), NaN (named by its row), missing
             cluster or stratum, a cluster in two strata, observations that are all equal, a statistic that gives no
-            single finite number, one that is the same on all resamples, or, for ``studentised``, has no spread.
+            single finite number, one that is the same on all resamples, an extreme, or, for ``studentised``,
+            has no spread.
 
     Source:
         Efron 1987, "Better bootstrap confidence intervals", *Journal of the American Statistical Association* 82,
@@ -123,11 +130,12 @@ def bootstrap_ci(
     else:
         resampled = np.concatenate([on_units(units) for units in _draws(design, rows.size, n_resamples, rng)])
         check_varies(resampled)
+        check_not_extreme(estimate, resampled)
         low, high = percentile_bounds(resampled, level=level)
         if method == "bca":
             left_out = _left_out(on_units, design, rng)
             low, high = bca_bounds(estimate, resampled, left_out, np.ones(len(left_out)), level=level)
-    return Interval(estimate, low, high, level, _in_words(method, n_resamples, design))
+    return Interval.around(estimate, low, high, level, _in_words(method, n_resamples, design))
 
 
 def blocks(n_resamples: int, numbers_each: int) -> Iterator[int]:
@@ -176,6 +184,7 @@ def _studentised(
         ),
         strict=True,
     )
+    check_not_extreme(estimate, np.concatenate(resampled))
     return studentised_bounds(estimate, error, np.concatenate(resampled), np.concatenate(errors), level=level)
 
 

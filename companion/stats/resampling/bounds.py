@@ -6,7 +6,27 @@ from scipy.special import ndtr, ndtri
 
 from companion.stats.base.ties import rounding
 
+#: From which share of resamples on that equal the estimate, and none beyond, it is taken for an extreme.
+EXTREME = 0.05
+
 Resampled = Float[np.ndarray, " resamples"]
+
+
+def check_not_extreme(estimate: float, resampled: Resampled) -> None:
+    """Refuses a statistic at the end of its range: resamples equal it often, and never lie beyond it.
+
+    A resample of :math:`n` observations holds the largest of them with probability :math:`1 - (1 - 1/n)^n`, about 63%
+    at any size, and never a larger one (Bickel and Freedman 1981, *Annals of Statistics* 9, section 6).
+    """
+    close = _rounding(resampled)
+    equal, above = np.mean(np.abs(resampled - estimate) <= close), (resampled > estimate + close).any()
+    if equal >= EXTREME and not (above and (resampled < estimate - close).any()) and np.ptp(resampled) > 0:
+        raise ValueError(
+            f"expected a statistic that other samples move to both sides, got {estimate:.4g}, which {100 * equal:.0f}% "
+            f"of resamples equal and none lies {'below' if above else 'above'}: for an extreme, or an estimate at the "
+            "end of its range, no bootstrap interval is valid at any size; take companion.stats.quantile_ci of a high "
+            "or low quantile instead of np.max or np.min"
+        )
 
 
 def percentile_bounds(resampled: Resampled, *, level: float) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def smooth_interval(
     if n > MAX_RESAMPLED:
         half_width = t.ppf((1 + level) / 2, n - 1) * error
         low, high = scale.back(centre + half_width * np.array([-1, 1]))
-        return Interval(float(estimate), float(low), float(high), level, f"delta method, {scale.name}")
+        return Interval.around(estimate, low, high, level, f"delta method, {scale.name}")
     rng = generator_of(seed)
     drawn = [_value_and_error(metric, draw_weights(size, n, rng)) for size in blocks(n_resamples, 2 * n)]
     values, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
@@ -108,7 +108,7 @@ def smooth_interval(
             "collect more, or look at the largest errors"
         )
     method = f"studentised bootstrap, {scale.name}, {n_resamples:,} resamples"
-    return Interval(float(estimate), float(low), float(high), level, method)
+    return Interval.around(estimate, low, high, level, method)
 
 
 def draw_weights(size: int, n: int, rng: np.random.Generator) -> Weights:

@@ -57,7 +57,7 @@ def _interval(
         at, low, high = np.exp(law.profile(reduce, expand, level=level)).tolist()
     if not np.isfinite(at):
         raise ValueError("expected sizes in a unit in which the law has a finite coefficient, got infinity; change it")
-    return Interval(at, low, high, level, method_of(high))
+    return Interval.around(at, low, high, level, method_of(high))
 
 
 def method_of(high: float) -> str:

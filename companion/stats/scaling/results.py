@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from companion.stats.base.forest import forest
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level, check_positive
 from companion.stats.base.result import Result
-from companion.stats.scaling.loglaw import LogLaw, Reduced, Theta
+from companion.stats.scaling.loglaw import LogLaw, Reduced, Theta, log_loss
 from companion.stats.scaling.profiles import loss_interval, method_of
 
 #: How many times beyond the largest run (or below the smallest) a prediction is called an extrapolation.
@@ -59,6 +60,12 @@ class ComputeOptimal(Result):
             f"Of {self.flops:.3g} FLOPs the law makes the most with {_words(self.parameters)} parameters and "
             f"{_words(self.tokens)} tokens, for a loss of {self.loss.estimate:.4g}{_warning(self.beyond)}."
         )
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws parameters and tokens with their intervals on a logarithmic axis; the title has the loss."""
+        axes = forest([self.parameters, self.tokens], ["parameters", "tokens"], quantity="number", axes=axes)
+        axes.set(xscale="log", title=f"{self.flops:.3g} FLOPs, loss {self.loss.estimate:.4g}")
+        return axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,6 +156,17 @@ class Chinchilla(ScalingLaw):
     coefficient_d: Interval
     exponent_d: Interval
 
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the runs' losses against those that the law expects, on ``axes`` or on new ones."""
+        axes = plt.subplots()[1] if axes is None else axes
+        observed, expected = np.exp(self.law.target), np.exp(log_loss(self.law.theta, self.law.logs))
+        ends = [min(observed.min(), expected.min()), max(observed.max(), expected.max())]
+        axes.plot(ends, ends, color="grey", linestyle="--", linewidth=1, label="the law")
+        axes.plot(expected, observed, "o", color="C0", markersize=4, label="runs")
+        axes.set(xscale="log", yscale="log", xlabel="loss that the law expects", ylabel="loss of the run")
+        axes.legend()
+        return axes
+
     def __str__(self) -> str:
         return (
             f"The loss falls towards {_words(self.irreducible)} with the exponents {_words(self.exponent_n)} of the "
@@ -199,8 +217,8 @@ class Chinchilla(ScalingLaw):
         d_low, d_high = np.exp(budget - np.array([high, low]) + self.centre[1]).tolist()
         return ComputeOptimal(
             flops,
-            Interval(float(n), n_low, n_high, level, method_of(n_high)),
-            Interval(float(d), d_low, d_high, level, method_of(d_high)),
+            Interval.around(n, n_low, n_high, level, method_of(n_high)),
+            Interval.around(d, d_low, d_high, level, method_of(d_high)),
             loss_interval(self.law, logs, level),
             beyond,
         )
