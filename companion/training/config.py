@@ -25,7 +25,8 @@ class TrainConfig:
         lr: highest learning rate, reached after warm-up.
         schedule: after warm-up, ``cosine`` falls along half a cosine; ``wsd`` stays, and falls in a line over the last
             ``decay_steps``; ``step`` is multiplied by ``min_lr_ratio`` every ``decay_steps``; ``constant`` stays.
-        min_lr_ratio: the last learning rate of ``cosine`` and ``wsd`` as a fraction of ``lr``; the factor of ``step``.
+        min_lr_ratio: where ``cosine`` and ``wsd`` arrive as the run ends, as a fraction of ``lr`` (with 0 the last step
+            still has a rate above 0); the factor of ``step``.
         decay_steps: see ``schedule``; the other two need none.
         warmup_steps: steps over which the learning rate rises linearly from 0.
         weight_decay: decay of matrices only: with AdamW and Muon decoupled, as a fraction of ``lr`` a step; with the

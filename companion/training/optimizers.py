@@ -7,24 +7,25 @@ from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from companion.training.config import TrainConfig
 from companion.training.distributed import spread
+from companion.training.hidden import hidden_layers
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     r"""The optimizers of ``config.optimizer``; each parameter belongs to one of them.
 
-    Matrices (and tensors of more axes) are decayed; biases and normalisations are not. Each runs in one fused kernel.
+    Matrices (and tensors of more axes) are decayed; biases and normalizations are not. Each runs in one fused kernel.
 
     ``adamw``: decoupled decay (Loshchilov & Hutter 2019). ``adam``: Kingma & Ba 2015. ``momentum`` and ``sgd``:
-    gradient descent on batches with and without a running gradient (Polyak 1964). ``muon``: the weights of linear
-    layers move by Muon (Jordan et al. 2024), whose step is momentum made orthogonal, scaled by
-    :math:`0.2\sqrt{\max(\text{rows}, \text{columns})}` so that AdamW's learning rates fit it (Liu et al. 2025, equation
-    4); embeddings, output weights (``lm_head``), biases and
-    normalisations move by AdamW.
+    gradient descent on batches with and without a running gradient (Polyak 1964). ``muon``: the weights of hidden
+    linear layers (see :mod:`companion.training.hidden`) move by Muon (Jordan et al. 2024), whose step is momentum made
+    orthogonal, scaled by :math:`0.2\sqrt{\max(\text{rows}, \text{columns})}` so that AdamW's learning rates fit it (Liu
+    et al. 2025, equation 4); all else moves by AdamW: embeddings, a model's first and last layers (``lm_head``,
+    heads of classifiers), convolutions, biases and normalizations.
     """
-    linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+    hidden = {id(layer.weight) for layer in hidden_layers(model)} if config.optimizer == "muon" else set()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    by_muon = [p for p in parameters if id(p) in linear and config.optimizer == "muon"]
-    others = [p for p in parameters if not (id(p) in linear and config.optimizer == "muon")]
+    by_muon = [p for p in parameters if id(p) in hidden]
+    others = [p for p in parameters if id(p) not in hidden]
     optimizers: list[Optimizer] = []
     if by_muon:
         optimizers.append(Muon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"))

@@ -4,11 +4,14 @@ With :math:`\eta` the highest rate, :math:`T_w` steps of warm-up and :math:`r` t
 rise,
 
 - ``cosine`` (Loshchilov & Hutter 2017, eq. 5): :math:`\eta_t = r\eta + \tfrac12 (1 - r)\eta\,(1 + \cos \pi p)`, with
-  :math:`p` the part of the way from the end of warm-up to the last step;
+  :math:`p` the part of the way from the end of warm-up to the end of the run;
 - ``wsd``, warm-up–stable–decay (Hu et al. 2024): :math:`\eta`, then a line down to :math:`r\eta` over the last
   ``decay_steps``;
 - ``step``: :math:`\eta\, r^{\lfloor (t - T_w) / d \rfloor}` with :math:`d` = ``decay_steps``;
 - ``constant``: :math:`\eta`.
+
+``cosine`` and ``wsd`` reach :math:`r\eta` as the run ends: the step after the last would have it. With :math:`r = 0`
+the last step thus still learns.
 """
 
 import math
@@ -23,11 +26,11 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of ``step`` (from 0)."""
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps
-    after, left = step - config.warmup_steps, config.steps - 1 - step
+    after, left = step - config.warmup_steps, config.steps - step
     low = config.min_lr_ratio * config.lr
     match config.schedule:
         case "cosine":
-            progress = min(after / max(1, config.steps - 1 - config.warmup_steps), 1.0)
+            progress = min(after / (config.steps - config.warmup_steps), 1.0)
             return low + 0.5 * (config.lr - low) * (1 + math.cos(math.pi * progress))
         case "wsd":
             return low + (config.lr - low) * min(max(left, 0) / config.decay_steps, 1.0)

@@ -1,8 +1,10 @@
 """Real processes: killed, restarted, many at once, on a full disk."""
 
+import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -53,6 +55,15 @@ def test_two_processes_learn_what_one_does(tmp_path, alone, parallel):
     assert_close(found, alone, tmp_path / "run")
 
 
+def test_a_split_model_is_gathered_in_the_first_process_only(tmp_path):
+    """Of a checkpoint, the other processes hold their parts and nothing else."""
+    assert start(tmp_path / "run", "parallel=fsdp", "steps=2", "probe=1", processes=2) is not None
+    for rank in (0, 1):
+        gathered, held, all_weights = json.loads((tmp_path / "run" / f"held-{rank}").read_text())
+        assert gathered == (all_weights if rank == 0 else 0)
+        assert 0.4 * all_weights < held < 0.6 * all_weights
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_a_killed_worker_is_started_again_and_the_job_finishes(tmp_path, alone, parallel):
@@ -80,20 +91,43 @@ def test_many_processes_need_to_be_asked_for(tmp_path):
     assert "start with `torchrun" in (tmp_path / "run" / "stderr").read_text()
 
 
-def kill_at(folder, step, *options):
-    """Starts the script and kills it from outside once its log has ``step`` rows: anywhere in the step after."""
+def signal_at(folder, step, number, *options):
+    """Starts the script and signals it from outside once its log has ``step`` rows: anywhere in the step after."""
     folder.mkdir()
     log = folder / "log.jsonl"
-    process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=subprocess.PIPE)
     while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < step):
         time.sleep(0.0005)
-    process.kill()
+    assert process.poll() is None, "it finished before it could be signalled"
+    process.send_signal(number)
     process.wait()
-    assert process.returncode == -9, "it finished before it could be killed"
+    return process
+
+
+def test_a_process_that_is_terminated_saves_and_goes_on_with_the_same_bits(tmp_path):
+    """SIGTERM comes from outside, as from a machine that is about to be taken away."""
+    options = ("steps=60", "dropout=0.25", "ema_decay=0.9", "eval_every=7")
+    expected, folder = start(tmp_path / "whole", *options), tmp_path / "run"
+    process = signal_at(folder, 5, signal.SIGTERM, *options)
+    assert process.returncode == 143
+    [message] = process.stderr.read().decode().splitlines()
+    [checkpoint] = folder.glob("step-*")
+    assert message == f"SIGTERM: stopped after step {int(checkpoint.name[5:])}; {checkpoint} is where it goes on"
+    assert (folder / "log.jsonl").read_bytes().count(b"\n") == int(checkpoint.name[5:])
+    found = start(folder, *options)
+    assert found["losses"] == expected["losses"]
+    assert all(torch.equal(found["weights"][name], weight) for name, weight in expected["weights"].items())
+
+
+def test_many_processes_that_are_terminated_save_together(tmp_path):
+    """One of two is told, both stop after the same step."""
+    options = ("parallel=ddp", "steps=12")
+    assert start(tmp_path / "run", *options, "terminate=1:5", processes=2) is None
+    assert [path.name for path in (tmp_path / "run").glob("step-*")] == ["step-00000006"]
 
 
 def killed_and_resumed(folder, step, options):
-    kill_at(folder, step, *options)
+    assert signal_at(folder, step, signal.SIGKILL, *options).returncode == -9
     return start(folder, *options)
 
 

@@ -28,9 +28,10 @@ def optimizer():
 def test_warm_up_then_half_a_cosine(optimizer):
     found = rates(min_lr_ratio=0.1, warmup_steps=7)
     assert found[:7] == pytest.approx([0.3 * (i + 1) / 7 for i in range(7)])
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=99, eta_min=0.03)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100, eta_min=0.03)
     assert found[7:] == pytest.approx(follow(scheduler, optimizer, 100))
-    assert found[-1] == pytest.approx(0.03)
+    assert found[7] == pytest.approx(0.3)
+    assert 0.03 < found[-1] < 0.0301
 
 
 def test_step_drops_as_torch_does(optimizer):
@@ -41,9 +42,19 @@ def test_step_drops_as_torch_does(optimizer):
 
 def test_wsd_stays_then_falls_in_a_line(optimizer):
     found = rates(schedule="wsd", decay_steps=20, warmup_steps=7, min_lr_ratio=0.1)
-    assert found[7:87] == pytest.approx([0.3] * 80)
+    assert found[7:88] == pytest.approx([0.3] * 81)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.1, total_iters=20)
-    assert found[86:] == pytest.approx(follow(scheduler, optimizer, 21))
+    assert found[87:] == pytest.approx(follow(scheduler, optimizer, 20))
+
+
+@pytest.mark.parametrize("options", [{}, {"schedule": "wsd", "decay_steps": 20}])
+@pytest.mark.parametrize("warmup_steps", [0, 3, 40])
+def test_the_last_step_learns_though_the_rate_falls_to_zero(options, warmup_steps):
+    found = rates(min_lr_ratio=0.0, warmup_steps=warmup_steps, **options)
+    assert max(found) == pytest.approx(0.3)
+    assert 0 < found[-1] < found[-2]
+    config = TrainConfig(steps=107, batch_size=1, lr=0.3, min_lr_ratio=0.0, warmup_steps=warmup_steps, **options)
+    assert learning_rate(config, 107) == 0.0
 
 
 def test_constant_stays():

@@ -219,7 +219,8 @@ def test_follows_torch_optimizers(data, optimizer):
         torch.testing.assert_close(p, q)
 
 
-def test_the_mean_of_the_weights_is_what_the_formula_says(data):
+@pytest.mark.parametrize("ema_decay", [0.05, 0.5, 0.9])  # the last stays above t / (t + 10) for all 17 steps
+def test_the_mean_of_the_weights_is_what_the_formula_says(data, ema_decay):
     class Follows(MLP):
         """Notes the weights before each step."""
 
@@ -234,11 +235,11 @@ def test_the_mean_of_the_weights_is_what_the_formula_says(data):
 
     torch.manual_seed(5)
     model, plain = Follows(MLPConfig(sizes=(7, 13, 3))), mlp()
-    fit(model, data, config(ema_decay=0.5))
+    fit(model, data, config(ema_decay=ema_decay))
     fit(plain, data, config())
     mean = model.weights[0]
     for step, weights in enumerate([*model.weights[1:], plain.layers[0].weight.detach()], start=1):
-        decay = min(0.5, step / (step + 10))
+        decay = min(ema_decay, step / (step + 10))
         mean = decay * mean + (1 - decay) * weights
     torch.testing.assert_close(model.layers[0].weight, mean)
 

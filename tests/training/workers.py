@@ -1,10 +1,12 @@
 """A training script for tests that start processes: ``python workers.py FOLDER OUT key=value …``.
 
 It trains a small model on random tokens and writes its weights to OUT; options are fields of ``TrainConfig``, or
-``die=RANK:STEP`` to have that process killed at that step, once, or ``full=STEP`` for a disk that is full from then on.
+``die=RANK:STEP`` to have that process killed at that step, once, ``full=STEP`` for a disk that is full from then on, or
+``terminate=RANK:STEP`` to have that process told to end, or ``probe=1`` to note what each process holds of the weights.
 """
 
 import ast
+import json
 import os
 import resource
 import signal
@@ -18,32 +20,42 @@ from companion.data import TokenBatches
 from companion.models import GPT, GPTConfig
 from companion.models.hub.weights import named_weights
 from companion.training import TrainConfig, fit
-from companion.training.distributed import whole
+from companion.training.distributed import gathered, part, whole
 
 
 class Data(TokenBatches):
     """Batches, one of which may kill its reader or fill the disk."""
 
-    def __init__(self, folder, die, full):
+    def __init__(self, folder, die, full, terminate):
         tokens = np.random.default_rng(0).integers(0, 41, 1_009).astype(np.uint16)
         super().__init__(tokens, tokens[:101], block_size=11)
-        self.folder, (self.rank, self.step), self.full = folder, die, full
+        self.folder, (self.rank, self.step), self.full, self.terminate = folder, die, full, terminate
 
     def batch(self, step, batch_size, *, seed):
         mark = self.folder / "died"
         if step == self.step and os.environ.get("RANK", "0") == str(self.rank) and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if (int(os.environ.get("RANK", "0")), step) == self.terminate:
+            os.kill(os.getpid(), signal.SIGTERM)
         if step == self.full:
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # less than the model's weights
         return super().batch(step, batch_size, seed=seed)
 
 
+def probe(model, folder):
+    """Notes how much of the weights each process is given to write, and how much it holds."""
+    rank, weights = int(os.environ["RANK"]), named_weights(model)
+    found = gathered(weights, rank=rank)
+    numbers = [sum(tensor.numel() for tensor in found.values()), sum(part(t).numel() for t in weights.values())]
+    (folder / f"held-{rank}").write_text(json.dumps([*numbers, sum(tensor.numel() for tensor in weights.values())]))
+
+
 def main():
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     options = dict(argument.split("=", 1) for argument in sys.argv[3:])
-    die = tuple(int(part) for part in options.pop("die", "-1:-1").split(":"))
-    full = int(options.pop("full", -1))
+    die, terminate = (tuple(map(int, options.pop(name, "-1:-1").split(":"))) for name in ("die", "terminate"))
+    full, probed = int(options.pop("full", -1)), options.pop("probe", None)
     model_options = {"dropout": float(options.pop("dropout", 0))}
     config = {"steps": 12, "batch_size": 6, "lr": 1e-2, "precision": "fp32", "device": "cpu", "checkpoint_dir": folder}
     for name, value in options.items():
@@ -51,7 +63,9 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(5)
     model = GPT(GPTConfig(vocab_size=41, block_size=11, n_layer=2, n_head=2, n_embd=16, **model_options))
-    history = fit(model, Data(folder, die, full), TrainConfig(**config))
+    history = fit(model, Data(folder, die, full, terminate), TrainConfig(**config))
+    if probed:
+        probe(model, folder)
     weights = {name: whole(tensor) for name, tensor in named_weights(model).items()}
     if os.environ.get("RANK", "0") == "0":
         torch.save({"weights": weights, "losses": [row["loss"] for row in history.rows]}, out)
