@@ -95,22 +95,21 @@ def signal_at(folder, step, number, *options):
     """Starts the script and signals it from outside once its log has ``step`` rows: anywhere in the step after."""
     folder.mkdir()
     log = folder / "log.jsonl"
-    process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=subprocess.PIPE)
+    with (folder / "stderr").open("w") as errors:
+        process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=errors)
     while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < step):
         time.sleep(0.0005)
     assert process.poll() is None, "it finished before it could be signalled"
     process.send_signal(number)
-    process.wait()
-    return process
+    return process.wait()
 
 
 def test_a_process_that_is_terminated_saves_and_goes_on_with_the_same_bits(tmp_path):
     """SIGTERM comes from outside, as from a machine that is about to be taken away."""
     options = ("steps=60", "dropout=0.25", "ema_decay=0.9", "eval_every=7")
     expected, folder = start(tmp_path / "whole", *options), tmp_path / "run"
-    process = signal_at(folder, 5, signal.SIGTERM, *options)
-    assert process.returncode == 143
-    [message] = process.stderr.read().decode().splitlines()
+    assert signal_at(folder, 5, signal.SIGTERM, *options) == 143
+    [message] = (folder / "stderr").read_text().splitlines()
     [checkpoint] = folder.glob("step-*")
     assert message == f"SIGTERM: stopped after step {int(checkpoint.name[5:])}; {checkpoint} is where it goes on"
     assert (folder / "log.jsonl").read_bytes().count(b"\n") == int(checkpoint.name[5:])
@@ -127,7 +126,7 @@ def test_many_processes_that_are_terminated_save_together(tmp_path):
 
 
 def killed_and_resumed(folder, step, options):
-    assert signal_at(folder, step, signal.SIGKILL, *options).returncode == -9
+    assert signal_at(folder, step, signal.SIGKILL, *options) == -9
     return start(folder, *options)
 
 
