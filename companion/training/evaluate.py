@@ -64,6 +64,10 @@ def bits_per_byte(
     would vary over other groups (modules, documents) of the same kind. The difference of two models on the same text
     is had by passing the difference of their losses.
 
+    The interval is BCa's, of :func:`companion.stats.bootstrap_ci`. The same ratio has a studentised one in
+    :func:`companion.stats.corpus_ci`, which covers better for few groups of unequal size, and Fieller's, without
+    resamples, in ``companion.stats.ratio_ci(bits, n_bytes, paired=True)``.
+
     Args:
         losses: of each token, in nats.
         n_bytes: the bytes each token stands for.
