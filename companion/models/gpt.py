@@ -175,8 +175,9 @@ class GPT(nn.Module):
         options: WritingOptions = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
         options |= {"stop_tokens": stop_tokens, "padding_mask": padding_mask}
         writer = self._writer(tokens, max_new_tokens, **options)
-        for _ in self._write(writer):
-            pass
+        with evaluating(self), torch.inference_mode():
+            while not writer.finished:
+                writer.step()
         return writer.written
 
     def generate_stream(
