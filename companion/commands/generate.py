@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from companion import data, runtime
 from companion.commands.options import reader
-from companion.models import GPT
+from companion.models import GPT, ChatTokenizer
 
 HELP = "write text with a trained GPT"
 
@@ -17,7 +17,7 @@ HELP = "write text with a trained GPT"
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     for name, kind, default, text in (
-        ("model", str, None, "folder that pretrain wrote, with its tokenizer.json"),
+        ("model", str, None, "folder that pretrain wrote, or a .gguf file"),
         ("prompt", str, "", "text to go on from; none starts a new text"),
         (
             "max-new-tokens",
@@ -41,7 +41,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the prompt, and what the model writes after it as it is drawn."""
     folder = Path(options.model)
-    model, tokenizer = GPT.from_pretrained(folder), data.load_tokenizer(folder / "tokenizer.json")
+    model = GPT.from_pretrained(folder)
+    own = folder.suffix == ".gguf"
+    tokenizer = (
+        ChatTokenizer.from_pretrained(folder).tokenizer if own else data.load_tokenizer(folder / "tokenizer.json")
+    )
     model.to(runtime.pick_device(options.device))
     end = data.end_of_text_id(tokenizer)
     prompt = data.encode(tokenizer, [options.prompt])[:-1].tolist() if options.prompt else []

@@ -173,7 +173,7 @@ def split_documents(
         >>> few = [Document(f"page {i}", "", f"The text of page {i}.") for i in range(20)]
         >>> train, validation = split_documents(few)
         >>> [document.module for document in validation]
-        ['page 1', 'page 8']
+        ['page 7', 'page 18']
     """
     check_fraction(validation_fraction)
     hashes, lengths = _surveyed(documents, seed)

@@ -81,7 +81,7 @@ def pip_problem(words: list[str]) -> str:
             unknown = set(editable[1].split(",")) - set(PROJECT["optional-dependencies"])
             if unknown:
                 return f"no such extra: {', '.join(unknown)}"
-        elif word not in {*FILES, "torch", "https://download.pytorch.org/whl/cpu", *LOCK}:
+        elif word not in {".", *FILES, "torch", "https://download.pytorch.org/whl/cpu", *LOCK}:
             return f"neither locked nor known: {word}"
     return ""
 
