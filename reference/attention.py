@@ -19,6 +19,10 @@ class Scored(MultiHeadAttention):
         """Mean squared error."""
         return F.mse_loss(self(x, context, real), target)
 
+    def n_targets(self, x: Tensor, context: Tensor, real: Tensor, target: Tensor) -> int:
+        """Numbers that the mean is over."""
+        return target.numel()
+
 
 def by_our_names(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Views of the tensors of one of torch's attention layers, which keeps queries, keys and values in one."""

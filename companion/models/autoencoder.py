@@ -103,6 +103,10 @@ class Autoencoder(nn.Module):
         """Squared error, summed over a sample's inputs and averaged over the batch; raises as :meth:`encode`."""
         return (self(x) - x).square().sum() / len(x)
 
+    def n_targets(self, x: Float[Tensor, "batch inputs"]) -> int:
+        """The number of samples: what the mean of :meth:`loss` is over."""
+        return len(x)
+
 
 @dataclass(frozen=True)
 class VAEConfig:
@@ -205,6 +209,10 @@ class VAE(nn.Module):
         r"""The negative ELBO with :math:`\beta`, in nats, averaged over the batch; raises as :meth:`encode`."""
         log_likelihood, divergence = self.elbo(x)
         return (self.config.beta * divergence - log_likelihood).mean()
+
+    def n_targets(self, x: Float[Tensor, "batch inputs"]) -> int:
+        """The number of samples: what the mean of :meth:`loss` is over."""
+        return len(x)
 
     def elbo(self, x: Float[Tensor, "batch inputs"]) -> ELBO:
         r"""Both terms of the bound, without :math:`\beta`; draws from torch's generator; raises as :meth:`encode`."""

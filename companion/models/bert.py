@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.blocks import BlockConfig, EncoderBlock, Stack
-from companion.models.checks import IGNORED, check_sizes, check_tensor, check_values
+from companion.models.checks import IGNORED, check_sizes, check_tensor, check_values, count_targets
 from companion.models.hub.bert import read_fields, read_weights, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.transformer import check_tokens, token_loss
@@ -233,6 +233,12 @@ class BERT(BERTEncoder):
                 marks what does not count.
         """
         return token_loss(self(tokens, real, segments), targets)
+
+    def n_targets(
+        self, tokens: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"], *masks: Tensor | None
+    ) -> int:
+        """The number of masked tokens: what the mean of :meth:`loss` is over."""
+        return count_targets(targets)
 
 
 def mask_tokens(

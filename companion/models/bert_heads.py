@@ -84,6 +84,10 @@ class BERTClassifier(BERTEncoder):
         check_values("labels", labels, 0, self.config.n_class - 1, do="number the classes from 0")
         return F.cross_entropy(logits, labels)
 
+    def n_targets(self, tokens: Int[Tensor, "batch time"], labels: Int[Tensor, " batch"], *masks: Tensor | None) -> int:
+        """The number of texts: what the mean of :meth:`loss` is over."""
+        return len(labels)
+
 
 class BERTSpan(BERTEncoder):
     """The first and the last position of an answer within a text, as in SQuAD (Rajpurkar et al. 2016)."""
@@ -125,6 +129,10 @@ class BERTSpan(BERTEncoder):
                 raise ValueError("expected spans to lie within the tokens, got positions that real marks as padding")
             scores = scores.masked_fill(~real[:, :, None], -torch.inf)
         return F.cross_entropy(scores, spans)
+
+    def n_targets(self, tokens: Int[Tensor, "batch time"], spans: Int[Tensor, "batch 2"], *masks: Tensor | None) -> int:
+        """The number of texts, of two positions each: what the mean of :meth:`loss` is over."""
+        return len(spans)
 
 
 def likeliest_spans(

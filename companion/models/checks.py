@@ -98,6 +98,11 @@ def check_targets(name: str, targets: Tensor, classes: int, *, do: str) -> None:
     check_values(name, scored, 0, classes - 1, do=do)
 
 
+def count_targets(targets: Tensor, ignored: int = IGNORED) -> int:
+    """How many targets a mean is over that passes over those marked ``ignored``."""
+    return int((targets != ignored).sum())
+
+
 def values_are_hidden(tensor: Tensor) -> bool:
     """True where looking at values would break a compiled graph, wait for a GPU at every step, or find no content."""
     stands_in = type(tensor) not in (Tensor, torch.nn.Parameter)  # such as a tensor that has a shape only

@@ -22,7 +22,7 @@ embed (the shared space).
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -118,6 +118,9 @@ class TextTower(nn.Module):
 class CLIP(nn.Module):
     """An image tower and a text tower, trained to agree on pairs."""
 
+    #: Why a batch cannot be divided.
+    joins_examples: ClassVar[str] = "CLIP's loss compares each pair with all others of the batch"
+
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
@@ -145,9 +148,25 @@ class CLIP(nn.Module):
             ValueError: as :meth:`forward`, or where there are not as many texts as images.
         """
         check_tensor("tokens", tokens, len(images), "time", dtype=torch.int64, do="give each image one text")
-        logits = self(images, tokens)
+        return self.joined_loss(*self.embed_batch(images, tokens))
+
+    def embed_batch(
+        self, images: Float[Tensor, "batch channel height width"], tokens: Int[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch embed"], Float[Tensor, "batch embed"]]:
+        """The vectors of images and of texts, which :meth:`joined_loss` takes; errors as :meth:`forward`."""
+        return self.encode_image(images), self.encode_text(tokens)
+
+    def joined_loss(
+        self, images: Float[Tensor, "batch embed"], texts: Float[Tensor, "batch embed"]
+    ) -> Float[Tensor, ""]:
+        """:meth:`loss` from the vectors of a batch, of which several processes may each have made some."""
+        logits = self.scale * images @ texts.T
         own = torch.arange(len(images), device=logits.device)
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+    def n_targets(self, images: Float[Tensor, "batch channel height width"], tokens: Int[Tensor, "batch time"]) -> int:
+        """The number of pairs: what the mean of :meth:`loss` is over."""
+        return len(images)
 
     def encode_image(self, images: Float[Tensor, "images channel height width"]) -> Float[Tensor, "images embed"]:
         """The images' vectors, of length 1; errors as :meth:`forward`."""

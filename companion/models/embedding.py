@@ -93,6 +93,12 @@ class SkipGram(nn.Module):
         labels[:, 0] = 1
         return F.binary_cross_entropy_with_logits(scores, labels, reduction="sum") / len(scores)
 
+    def n_targets(
+        self, centres: Int[Tensor, " batch"], contexts: Int[Tensor, " batch"], negatives: Int[Tensor, "batch noise"]
+    ) -> int:
+        """The number of pairs: what the mean of :meth:`loss` is over."""
+        return len(centres)
+
     @property
     def vectors(self) -> Float[Tensor, "vocab width"]:
         """The words' vectors, those of centres, without a gradient; they share the model's memory."""

@@ -162,6 +162,10 @@ class GAN(nn.Module):
         fake = self.generator(torch.randn(len(real), self.config.noise, dtype=real.dtype, device=real.device))
         return self._discriminator_loss(real, fake.detach()) + self._generator_loss(fake)
 
+    def n_targets(self, real: Float[Tensor, " batch *shape"]) -> int:
+        """The number of real samples: what the mean of :meth:`loss` is over."""
+        return len(real)
+
     @torch.no_grad()
     def sample(self, n: int, *, seed: int | None = None) -> Float[Tensor, " batch *shape"]:
         """``n`` generated samples, made in evaluation mode; the same seed gives the same ones.

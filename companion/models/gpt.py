@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import IGNORED, check_targets, check_values
+from companion.models.checks import IGNORED, check_targets, check_values, count_targets
 from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_layers.attention import CausalSelfAttention
 from companion.models.gpt_layers.cache import KVCache
@@ -127,6 +127,10 @@ class GPT(nn.Module):
         logits = self(tokens)
         check_targets("targets", targets, self.config.vocab_size, do=self._other_vocabulary)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+
+    def n_targets(self, tokens: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]) -> int:
+        """The number of tokens that count: what the mean of :meth:`loss` is over."""
+        return count_targets(targets)
 
     def generate(
         self,

@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.adjacency import Adjacency, check_edges, with_loops
-from companion.models.checks import IGNORED, check_dropout, check_sizes, check_targets, check_tensor
+from companion.models.checks import IGNORED, check_dropout, check_sizes, check_targets, check_tensor, count_targets
 from companion.models.graph_layers import GATLayer, GCNLayer, GraphSAGELayer
 
 
@@ -140,6 +140,10 @@ class NodeClassifier(nn.Module):
         check_tensor("labels", labels, logits.shape[0], dtype=torch.int64)
         check_targets("labels", labels, self.config.classes, do="number the classes from 0")
         return F.cross_entropy(logits, labels, ignore_index=IGNORED)
+
+    def n_targets(self, x: Float[Tensor, "nodes features"], adjacency: Adjacency, labels: Int[Tensor, " nodes"]) -> int:
+        """The number of labelled nodes: what the mean of :meth:`loss` is over."""
+        return count_targets(labels)
 
 
 class GCN(NodeClassifier):

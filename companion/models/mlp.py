@@ -153,6 +153,10 @@ class MLP(nn.Module):
             return (out - y).square().sum() / 2 / len(out)
         return F.binary_cross_entropy_with_logits(out, y, reduction="sum") / len(out)
 
+    def n_targets(self, x: Float[Tensor, "batch inputs"], y: Tensor) -> int:
+        """The number of samples: what the mean of :meth:`loss` is over."""
+        return len(x)
+
     @torch.no_grad()
     def gradients(self, x: Float[Tensor, "batch inputs"], y: Tensor) -> dict[str, Tensor]:
         r"""Gradient of :meth:`loss` for every parameter, by the delta recursion and without autograd.

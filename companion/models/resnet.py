@@ -154,3 +154,7 @@ class ResNet(nn.Module):
             ValueError: as :meth:`forward`, or where the labels are not one class number an image.
         """
         return label_loss(self(images), labels)
+
+    def n_targets(self, images: Float[Tensor, "batch channel height width"], labels: Int[Tensor, " batch"]) -> int:
+        """The number of images: what the mean of :meth:`loss` is over."""
+        return len(labels)

@@ -42,6 +42,8 @@ class SentenceEncoder(BERTEncoder):
     """Sentences as vectors of length 1, whose scalar product is the cosine of their angle."""
 
     config_class: ClassVar[type[BERTConfig]] = SentenceEncoderConfig
+    #: Why a batch cannot be divided.
+    joins_examples: ClassVar[str] = "SentenceEncoder's loss compares each sentence with all partners of the batch"
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], real: Bool[Tensor, "batch time"] | None = None
@@ -74,12 +76,44 @@ class SentenceEncoder(BERTEncoder):
             ValueError: as :meth:`forward`, for other than as many partners as sentences, fewer than two pairs, or a
                 temperature of 0 or below.
         """
-        if not len(tokens) == len(partners) > 1:
-            raise ValueError(f"expected at least 2 pairs of sentences, got {len(tokens)} and {len(partners)} sentences")
+        embedded = self.embed_batch(tokens, real, partners, partners_real)
+        return self.joined_loss(*embedded, temperature=temperature)
+
+    def embed_batch(
+        self,
+        tokens: Int[Tensor, "batch time"],
+        real: Bool[Tensor, "batch time"],
+        partners: Int[Tensor, "batch other"],
+        partners_real: Bool[Tensor, "batch other"],
+    ) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
+        """The vectors of sentences and partners, which :meth:`joined_loss` takes; errors as :meth:`forward`."""
+        return self(tokens, real), self(partners, partners_real)
+
+    def joined_loss(
+        self,
+        sentences: Float[Tensor, "batch width"],
+        partners: Float[Tensor, "partners width"],
+        *,
+        temperature: float = 0.05,
+    ) -> Float[Tensor, ""]:
+        """:meth:`loss` from the vectors of a batch, of which several processes may each have made some."""
+        n = len(sentences)
+        if not n == len(partners) > 1:
+            raise ValueError(f"expected at least 2 pairs of sentences, got {n} and {len(partners)} sentences")
         if not temperature > 0:
             raise ValueError(f"expected temperature above 0, got {temperature}")
-        cosines = self(tokens, real) @ self(partners, partners_real).T
-        return F.cross_entropy(cosines / temperature, torch.arange(len(tokens), device=tokens.device))
+        cosines = sentences @ partners.T
+        return F.cross_entropy(cosines / temperature, torch.arange(n, device=cosines.device))
+
+    def n_targets(
+        self,
+        tokens: Int[Tensor, "batch time"],
+        real: Bool[Tensor, "batch time"],
+        partners: Int[Tensor, "batch other"],
+        partners_real: Bool[Tensor, "batch other"],
+    ) -> int:
+        """The number of pairs: what the mean of :meth:`loss` is over."""
+        return len(tokens)
 
 
 def minilm() -> tuple[SentenceEncoder, Tokenizer]:

@@ -24,7 +24,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_dropout, check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.checks import (
+    check_dropout,
+    check_sizes,
+    check_tensor,
+    check_values,
+    count_targets,
+    values_are_hidden,
+)
 from companion.models.modes import evaluating
 from companion.models.recurrent import Recurrent, last, lengths_without_padding
 
@@ -138,6 +145,15 @@ class Seq2Seq(nn.Module):
         if not values_are_hidden(target_out) and (target_out == self.config.pad_id).all():
             raise ValueError(f"expected a target to predict, got only pad_id={self.config.pad_id} in target_out")
         return F.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=self.config.pad_id)
+
+    def n_targets(
+        self,
+        source: Int[Tensor, "batch source"],
+        target_in: Int[Tensor, "batch target"],
+        target_out: Int[Tensor, "batch target"],
+    ) -> int:
+        """The number of tokens of ``target_out`` that are no padding: what the mean of :meth:`loss` is over."""
+        return count_targets(target_out, self.config.pad_id)
 
     def attention(
         self, source: Int[Tensor, "batch source"], target_in: Int[Tensor, "batch target"]

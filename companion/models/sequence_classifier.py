@@ -149,6 +149,10 @@ class SequenceClassifier(nn.Module):
         check_values("labels", labels, 0, top, do=f"n_classes is {self.config.n_classes}")
         return F.cross_entropy(logits, labels)
 
+    def n_targets(self, tokens: Int[Tensor, "batch time"], labels: Int[Tensor, " batch"]) -> int:
+        """The number of sequences: what the mean of :meth:`loss` is over."""
+        return len(labels)
+
     def _lengths(self, tokens: Int[Tensor, "batch time"]) -> Int[Tensor, " batch"]:
         if self.config.pad_id is None:
             return torch.full((len(tokens),), tokens.shape[1], device=tokens.device)

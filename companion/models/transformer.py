@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.models.blocks import BlockConfig, DecoderBlock, EncoderBlock, Stack
-from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, check_values
+from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, check_values, count_targets
 from companion.models.modes import evaluating
 
 
@@ -117,6 +117,16 @@ class Transformer(nn.Module):
                 token to predict.
         """
         return token_loss(self(source, target_in, real), target_out)
+
+    def n_targets(
+        self,
+        source: Int[Tensor, "batch source"],
+        target_in: Int[Tensor, "batch target"],
+        target_out: Int[Tensor, "batch target"],
+        real: Bool[Tensor, "batch source"] | None = None,
+    ) -> int:
+        """The number of target tokens that count: what the mean of :meth:`loss` is over."""
+        return count_targets(target_out)
 
     def encode(
         self, source: Int[Tensor, "batch source"], real: Bool[Tensor, "batch source"] | None = None

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor
+from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, count_targets
 from companion.models.images import check_counts, check_images, init_before_relu
 
 
@@ -105,6 +105,12 @@ class UNet(nn.Module):
         do = f"the model has classes={classes}, counting from 0, and {IGNORED} marks what does not count"
         check_targets("masks", masks, classes, do=do)
         return F.cross_entropy(logits, masks, ignore_index=IGNORED)
+
+    def n_targets(
+        self, images: Float[Tensor, "batch channel height width"], masks: Int[Tensor, "batch height width"]
+    ) -> int:
+        """The number of pixels that count: what the mean of :meth:`loss` is over."""
+        return count_targets(masks)
 
 
 def _twice(inputs: int, outputs: int) -> nn.Sequential:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from companion import runtime
 from companion.training.config import TrainConfig
@@ -18,7 +18,8 @@ from companion.training.ema import WeightAverage
 from companion.training.history import History
 from companion.training.loop import Batches
 from companion.training.optimizers import make_optimizers
-from companion.training.step import Stepper, count_targets
+from companion.training.parts import Batch, parts, to_device
+from companion.training.step import Stepper
 from companion.training.utilization import step_flops
 
 _TRIAL_STEPS = 3  # the first one warms up
@@ -65,19 +66,20 @@ def estimate_cost(model: nn.Module, data: Batches, config: TrainConfig) -> CostE
     steps of a copy of the model.
 
     Raises:
-        TypeError: where the model has no ``loss``.
+        TypeError: where the model has no ``loss``, or no ``n_targets`` though it is needed.
+        ValueError: where a batch cannot be divided as asked.
     """
     device = runtime.pick_device(config.device)
     model.to(device)
-    batch = [tensor.to(device) for tensor in data.batch(0, config.batch_size, seed=config.seed)]
-    rows = min(config.micro_batch_size or config.batch_size, len(batch[0]))
+    batch = to_device(data.batch(0, config.batch_size, seed=config.seed), device)
+    largest, _ = parts(model, batch, World(), config.micro_batch_size)[0]
     flops = step_flops(Trainable(model), batch)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     others = max(0, runtime.held_memory(device) - weights)
     return CostEstimate(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         flops=config.steps * flops,
-        memory=others + _step_memory(model, [tensor[:rows] for tensor in batch], config, device),
+        memory=others + _step_memory(model, largest, config, device),
         seconds=config.steps * _step_seconds(model, batch, config, device),
     )
 
@@ -112,7 +114,7 @@ class _LiveMemory(TorchDispatchMode):
         return result
 
 
-def _step_memory(model: nn.Module, batch: list[Tensor], config: TrainConfig, device: torch.device) -> int:
+def _step_memory(model: nn.Module, batch: Batch, config: TrainConfig, device: torch.device) -> int:
     """The most bytes alive in one step: what the optimizers and the mean keep, and a forward and backward pass."""
     precision = runtime.pick_precision(config.precision, device)
     kept = _numbers_kept(config) * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
@@ -122,7 +124,9 @@ def _step_memory(model: nn.Module, batch: list[Tensor], config: TrainConfig, dev
             state[f"model.{name}"] = fake.from_tensor(tensor)
             live.add(state[f"model.{name}"])
         with precision.autocast(device):
-            loss = torch.func.functional_call(Trainable(model), state, tuple(map(fake.from_tensor, batch)))
+            loss = torch.func.functional_call(
+                Trainable(model), state, tuple(tree_map(fake.from_tensor, part) for part in batch)
+            )
         weights = [tensor for tensor in state.values() if tensor.requires_grad]
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
         del gradients, loss
@@ -135,19 +139,19 @@ def _numbers_kept(config: TrainConfig) -> int:
     return moments + (config.ema_decay > 0)
 
 
-def _step_seconds(model: nn.Module, batch: list[Tensor], config: TrainConfig, device: torch.device) -> float:
+def _step_seconds(model: nn.Module, batch: Batch, config: TrainConfig, device: torch.device) -> float:
     """The time of the fastest of a few steps of a copy."""
     trial = copy.deepcopy(model).train()
     precision = runtime.pick_precision(config.precision, device)
-    rows = config.micro_batch_size or config.batch_size
     scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype is torch.float16)
     optimizers, average = make_optimizers(trial, config), WeightAverage(trial, config.ema_decay)
-    stepper = Stepper(Trainable(trial), optimizers, precision, config.grad_clip, World(), scaler, rows)
+    rows = config.micro_batch_size
+    stepper = Stepper(trial, Trainable(trial), optimizers, precision, config.grad_clip, World(), scaler, rows)
     seconds = []
     with torch.random.fork_rng():
         for step in range(_TRIAL_STEPS):
             started = time.perf_counter()
-            stepper.step(batch, count_targets(batch), config.lr)
+            stepper.step(batch, config.lr)
             average.update(step + 1)
             seconds.append(time.perf_counter() - started)
     return min(seconds[1:])

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from companion.models.hub.weights import named_weights
 from companion.training.config import ParallelName
+from companion.training.gathering import gathered
 from companion.training.rendezvous import join_group
 
 
@@ -96,18 +97,26 @@ def _leave() -> None:
 
 
 class Trainable(nn.Module):
-    """``model.loss`` as a forward pass: what compiles, and what the processes' hooks stand around."""
+    """``model.loss`` as a forward pass: what compiles, and what the processes' hooks stand around.
 
-    def __init__(self, model: nn.Module) -> None:
+    A model with ``joined_loss`` computes it from the rows of all processes (see :mod:`companion.training.parts`).
+    """
+
+    def __init__(self, model: nn.Module, *, processes: int = 1) -> None:
         super().__init__()
         if not callable(getattr(model, "loss", None)):
             raise TypeError(f"expected a model with a method loss(*batch), got {type(model).__name__}, which has none")
         self.model = model
+        self.gathered = None
+        if processes > 1 and callable(getattr(model, "joined_loss", None)):
+            self.gathered = torch.compiler.disable(gathered)  # collectives are not for Dynamo to trace
 
-    def forward(self, *batch: Tensor) -> Tensor:
+    def forward(self, *batch: Any) -> Tensor:
         """The loss of a batch."""
-        loss: Tensor = self.get_submodule("model").loss(*batch)  # type: ignore[operator]
-        return loss
+        model: Any = self.model
+        if self.gathered is not None:
+            return model.joined_loss(*map(self.gathered, model.embed_batch(*batch)))
+        return model.loss(*batch)
 
 
 def parallelise(trainable: nn.Module, parallel: ParallelName, device: torch.device) -> nn.Module:

@@ -22,8 +22,9 @@ from companion.training.folder import NoFolder, RunFolder
 from companion.training.history import History, Row
 from companion.training.interrupt import InterruptGuard
 from companion.training.optimizers import make_optimizers
+from companion.training.parts import count, counts, parts, to_device, validation_batches
 from companion.training.schedule import learning_rate
-from companion.training.step import DivergedError, Stepper, count_targets
+from companion.training.step import DivergedError, Stepper
 from companion.training.utilization import step_flops
 
 
@@ -34,11 +35,15 @@ class Batches(Protocol):
         """The arguments of ``model.loss`` at ``step``: the same for the same arguments, whatever was asked before."""
 
     def validation(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
-        """The validation set, batch by batch; empty for none. A batch's last tensor holds the targets."""
+        """The validation set, batch by batch; empty for none."""
 
 
 def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable[[Row], None] | None = None) -> History:
-    """Trains ``model`` in place on ``model.loss(*batch)``, a mean over the targets in the batch's last tensor.
+    """Trains ``model`` in place on ``model.loss(*batch)``, a mean over as many targets as ``model.n_targets(*batch)``.
+
+    Only a batch that is divided, among processes or into micro-batches, and validation in several batches need
+    ``n_targets``: the gradient is then that of the whole batch, but for what is drawn at random, such as dropout. A
+    model whose loss or normalization joins the examples of a batch is not divided (:mod:`companion.training.parts`).
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest whole checkpoint; on the CPU in float32 the
     result is the same to the bit as without the stop. Ctrl-C and SIGTERM, which a machine sends that is about to be
@@ -58,9 +63,10 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
             run there.
 
     Raises:
-        TypeError: where the model has no ``loss``.
-        ValueError: where the folder holds a run of another configuration, model or data or of more steps, which are
-            named, is in use, or has damaged checkpoints only. Nothing has changed then.
+        TypeError: where the model has no ``loss``, or no ``n_targets`` though it is needed.
+        ValueError: where a batch cannot be divided as asked, or the folder holds a run of another configuration, model
+            or data or of more steps, which are named, is in use, or has damaged checkpoints only. Nothing has changed
+            then.
         DivergedError: where a loss or gradient is not finite; says the step and the checkpoint that is left.
         OSError: where a checkpoint cannot be written.
         KeyboardInterrupt: after Ctrl-C.
@@ -69,18 +75,19 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     world, device = join(config.parallel, runtime.pick_device(config.device))
     precision = runtime.pick_precision(config.precision, device)
     torch.manual_seed(config.seed + world.rank)
-    trainable: nn.Module = Trainable(model.to(device))
+    model.to(device)
     peak = runtime.dense_peak(device, precision.dtype)
-    flops = (
-        None if peak is None else step_flops(trainable, world.share(data.batch(0, config.batch_size, seed=config.seed)))
-    )
-    trainable = parallelise(trainable, config.parallel, device)
+    flops = None
+    if peak is not None:
+        batch = data.batch(0, config.batch_size, seed=config.seed)
+        flops = step_flops(Trainable(model), batch) / world.size
+    trainable = parallelise(Trainable(model, processes=world.size), config.parallel, device)
     if config.compile:
         trainable.compile()
     optimizers, average = make_optimizers(model, config), WeightAverage(model, config.ema_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype is torch.float16)
-    rows = config.micro_batch_size or config.batch_size
-    stepper = Stepper(trainable, optimizers, precision, config.grad_clip, world, scaler, rows)
+    rows = config.micro_batch_size
+    stepper = Stepper(model, trainable, optimizers, precision, config.grad_clip, world, scaler, rows)
     learner = checkpoint.Learner(model, optimizers, average, world)
     run = _Run(config, data, device, stepper, learner, flops / peak if flops and peak else None, watch)
     path = config.checkpoint_dir
@@ -93,10 +100,15 @@ def validate(
 ) -> float | None:
     """The mean of ``model.loss`` over the validation set, each target counting once; None where there is no such set.
 
-    The model is used in evaluation mode, on the device where it is.
+    The model is used in evaluation mode, on the device where it is. Where its loss depends on which examples come
+    together, ``batch_size`` must take the whole set.
+
+    Raises:
+        TypeError: where there are several batches and the model has no ``n_targets``.
+        ValueError: where there are several batches and the loss depends on which examples come together.
     """
     precision = precision or runtime.Precision(torch.float32, "default")
-    return _validate(Trainable(model), data, batch_size, precision, World())
+    return _validate(model, Trainable(model), data, batch_size, precision, World())
 
 
 @dataclasses.dataclass
@@ -113,6 +125,8 @@ class _Run:
 
     def go(self, folder: NoFolder | RunFolder) -> History:
         """All steps that are left."""
+        with evaluating(self.learner.model):  # what would be refused in the midst of the run is refused now
+            next(validation_batches(self.learner.model, self.data.validation(self._validation_rows)), None)
         config, progress = self.config, folder.resume(self.data)
         self.taken, self.history = progress.step, History(progress.rows, earlier_best=progress.best)
         self.stepper.scaler.load_state_dict(progress.scaler)
@@ -140,10 +154,10 @@ class _Run:
         config, world = self.config, self.learner.world
         before = time.perf_counter()
         whole = self.data.batch(step, config.batch_size, seed=config.seed)
-        share = [tensor.to(self.device, non_blocking=True) for tensor in world.share(whole)]
-        n_targets, lr = count_targets(whole), learning_rate(config, step)
+        n_targets = count(self.learner.model, whole) if counts(self.learner.model) else len(whole[0])
+        lr = learning_rate(config, step)
         try:
-            loss, norm = self.stepper.step(share, n_targets, lr)
+            loss, norm = self.stepper.step(whole, lr)
         except DivergedError as error:
             last = folder.last()
             kept = "there is no checkpoint" if last is None else f"the last checkpoint is {last}"
@@ -152,7 +166,12 @@ class _Run:
                 f"warm-up, or look at the batch"
             ) from error
         self.learner.average.update(step + 1)
-        loss, *asked = world.total([loss, *guard.asked], self.device)
+        loss, n_all, *asked = world.total([loss, float(n_targets), *guard.asked], self.device)
+        if n_all != n_targets * world.size:
+            raise ValueError(
+                f"expected the same batch in every process, got {n_targets} targets in one and {n_all:g} in all "
+                f"{world.size}: draw batches from step and seed alone"
+            )
         now = time.perf_counter()
         row: Row = {
             "step": step + 1,
@@ -170,10 +189,15 @@ class _Run:
         return row, asked
 
     def _validation_loss(self) -> float | None:
-        stepper, world = self.stepper, self.learner.world
-        rows = min(stepper.rows * world.size, self.config.batch_size)  # what has been seen to fit in memory
+        stepper, model, world = self.stepper, self.learner.model, self.learner.world
         with self.learner.average.used():
-            return _validate(stepper.trainable, self.data, rows, stepper.precision, world)
+            return _validate(model, stepper.trainable, self.data, self._validation_rows, stepper.precision, world)
+
+    @property
+    def _validation_rows(self) -> int:
+        """A batch that has been seen to fit in memory."""
+        rows = self.stepper.rows or self.config.batch_size
+        return min(rows * self.learner.world.size, self.config.batch_size)
 
     def _checkpoint_is_due(self) -> bool:
         is_last = self.taken == self.config.steps or self._patience_is_over()
@@ -193,21 +217,24 @@ class _Run:
 
 
 def _validate(
-    trainable: nn.Module, data: Batches, batch_size: int, precision: runtime.Precision, world: World
+    model: nn.Module,
+    trainable: nn.Module,
+    data: Batches,
+    batch_size: int,
+    precision: runtime.Precision,
+    world: World,
 ) -> float | None:
     device = next(trainable.parameters()).device
-    total, count = 0.0, 0
+    total, n_all = 0.0, 0
     with evaluating(trainable), torch.no_grad():
-        for batch in data.validation(batch_size):
-            share = world.share(batch)
-            n = count_targets(share)
-            if not n:  # fewer rows than processes: this one computes the first row again, since all must take part
-                share = [tensor[:1] for tensor in batch]
-            with precision.autocast(device):
-                loss = trainable(*[tensor.to(device) for tensor in share])
-            total, count = total + float(loss) * n, count + n
-    total, count = world.total([total, count], device)  # type: ignore[assignment]
-    return total / count if count else None
+        for batch in validation_batches(model, data.validation(batch_size)):
+            n = count(model, batch) if counts(model) else 1
+            for piece, weight in parts(model, batch, world, None) if n else ():
+                with precision.autocast(device):
+                    total += n * weight * float(trainable(*to_device(piece, device)))
+            n_all += n
+    [total] = world.total([total], device)
+    return total / n_all if n_all else None
 
 
 def _falls_on(step: int, every: int) -> bool:

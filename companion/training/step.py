@@ -2,17 +2,16 @@
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.tensor import DTensor
 
 from companion import runtime
-from companion.models.checks import IGNORED
 from companion.training.distributed import World, without_sync
 from companion.training.optimizers import set_learning_rate
+from companion.training.parts import Batch, counts, parts, to_device, why_joined
 
 _log = logging.getLogger(__name__)
 #: A gradient scale below this has been halved so often that the loss itself must be out of float16's range.
@@ -28,41 +27,47 @@ class Stepper:
     """Takes training steps.
 
     Attributes:
+        model: says what counts in a batch, and whether it may be divided.
         trainable: the model's loss as a module, over all processes.
         optimizers: of its parameters.
         precision: of the forward pass.
         grad_clip: largest gradient norm.
-        world: the processes; each is given its share of the batch.
+        world: the processes; each computes its part of the batch.
         scaler: scales the loss in float16, or its smallest gradients would vanish (Micikevicius et al. 2018).
-        rows: items a micro-batch; it halves where memory does not suffice.
+        rows: items a micro-batch, None for no limit; it halves where memory does not suffice.
     """
 
+    model: nn.Module
     trainable: nn.Module
     optimizers: list[torch.optim.Optimizer]
     precision: runtime.Precision
     grad_clip: float
     world: World
     scaler: torch.amp.GradScaler
-    rows: int
+    rows: int | None
 
-    def step(self, share: Sequence[Tensor], n_targets: int, lr: float) -> tuple[float, float]:
-        """One optimizer step on this process's ``share`` of a batch that holds ``n_targets`` in all.
+    def step(self, batch: Batch, lr: float) -> tuple[float, float]:
+        """One optimizer step on a batch, of which every process has the whole and computes its part.
 
         Returns:
             This process's part of the mean loss, and the norm of the whole gradient before clipping.
 
         Raises:
             DivergedError: where the loss or the gradient is not finite.
-            torch.OutOfMemoryError: where not even one row fits, or there are many processes.
+            torch.OutOfMemoryError: where not even one row fits, the batch cannot be divided, or there are many
+                processes.
+            TypeError: as :func:`companion.training.parts.parts`.
+            ValueError: as :func:`companion.training.parts.parts`.
         """
         while True:
             try:
-                loss = self._gradients(share, n_targets)
+                loss = self._gradients(batch)
                 break
             except RuntimeError as error:  # torch's OutOfMemoryError, and the CPU's, which has no class of its own
                 if not _is_out_of_memory(error) or self.rows == 1 or self.world.size > 1:
                     raise
-            self._halve(len(share[0]))
+                self._check_halving(len(batch[0]), error)
+            self._halve(len(batch[0]))
         norm = self._clip()
         self._check(loss, norm)
         set_learning_rate(self.optimizers, lr)
@@ -72,30 +77,34 @@ class Stepper:
         self.scaler.update()
         return loss, norm
 
-    def _gradients(self, share: Sequence[Tensor], n_targets: int) -> float:
-        """Adds up the gradients of all micro-batches, each target of the whole batch counting once."""
-        loss = 0.0
-        pieces = zip(*(tensor.split(self.rows) for tensor in share), strict=True)
-        micro_batches = [piece for piece in pieces if count_targets(piece)]
-        if not micro_batches:
-            raise ValueError(
-                f"expected a target in each process's share, got none in {len(share[0])} rows: enlarge batch_size"
-            )
-        for index, batch in enumerate(micro_batches):
-            with without_sync(self.trainable, last=index == len(micro_batches) - 1):
-                with self.precision.autocast(batch[0].device):
-                    part = self.trainable(*batch)
-                if len(micro_batches) > 1 or self.world.size > 1:
-                    part = part * (count_targets(batch) / n_targets)
+    def _gradients(self, batch: Batch) -> float:
+        """Adds up the gradients of this process's parts, each target of the whole batch counting once."""
+        loss, device = 0.0, next(self.model.parameters()).device
+        pieces = parts(self.model, batch, self.world, self.rows)
+        for index, (piece, weight) in enumerate(pieces):
+            with without_sync(self.trainable, last=index == len(pieces) - 1):
+                with self.precision.autocast(device):
+                    part = self.trainable(*to_device(piece, device)) * weight
                 # Processes average their gradients; it is the sum that is meant, for each has a part of the mean loss.
                 self.scaler.scale(part * self.world.size if self.world.size > 1 else part).backward()
             loss += part.item()
         return loss
 
+    def _check_halving(self, n_rows: int, error: RuntimeError) -> None:
+        """Refuses to halve what cannot be divided."""
+        why = why_joined(self.model)
+        if why is None and not counts(self.model):
+            why = f"{type(self.model).__name__} has no n_targets(*batch), by which parts of a batch are weighed"
+        if why is not None:
+            raise torch.OutOfMemoryError(
+                f"expected memory for {n_rows} examples at once, got too little, and the batch cannot be divided, for "
+                f"{why}: lower batch_size"
+            ) from error
+
     def _halve(self, n_rows: int) -> None:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self.rows = -(-min(self.rows, n_rows) // 2)
+        self.rows = -(-min(self.rows or n_rows, n_rows) // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         _log.warning("out of memory: going on with micro_batch_size=%d; the batch stays %d", self.rows, n_rows)
@@ -122,12 +131,7 @@ class Stepper:
         raise DivergedError(f"expected a finite loss and gradient, got loss {loss} and gradient norm {norm} ({where})")
 
 
-def count_targets(batch: Sequence[Tensor]) -> int:
-    """How many targets a batch scores: the elements of its last tensor that are not marked as left out."""
-    return int((batch[-1] != IGNORED).sum())
-
-
-def _finite(gradient: Tensor) -> bool:
+def _finite(gradient: torch.Tensor) -> bool:
     return bool((gradient.to_local() if isinstance(gradient, DTensor) else gradient).isfinite().all())
 
 

@@ -1,10 +1,14 @@
 """How many operations a step takes, counted without computing them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -22,14 +26,14 @@ class _CausalSaving(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def step_flops(trainable: nn.Module, batch: tuple[Tensor, ...] | list[Tensor]) -> int:
+def step_flops(trainable: nn.Module, batch: Sequence[Any]) -> int:
     """Operations of a forward and a backward pass on ``batch``, counted without computing them: on torch's meta device.
 
     Matrix products, convolutions and attention count, two operations a multiplication and addition; causal attention
     below the diagonal only. The backward pass costs twice the forward one.
     """
     state = {name: torch.empty_like(t, device="meta") for name, t in trainable.state_dict(keep_vars=True).items()}
-    shapes = tuple(torch.empty_like(tensor, device="meta") for tensor in batch)
+    shapes = tuple(tree_map(lambda tensor: torch.empty_like(tensor, device="meta"), part) for part in batch)
     saving, counter = _CausalSaving(), FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter, saving:
         torch.func.functional_call(trainable, state, shapes)

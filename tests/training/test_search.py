@@ -207,6 +207,9 @@ class Line(nn.Module):
     def loss(self, x, y):
         return ((self.linear(x) - y) ** 2).mean()
 
+    def n_targets(self, x, y):
+        return y.numel()
+
 
 class Counted(TensorBatches):
     """Batches that count the training steps."""

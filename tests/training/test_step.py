@@ -45,6 +45,9 @@ class Masked(nn.Module):
     def loss(self, x, y):
         return F.cross_entropy(self.layer(x), y, ignore_index=-100)
 
+    def n_targets(self, x, y):
+        return int((y != -100).sum())
+
 
 @pytest.mark.parametrize("rows", [1, 5, 23])
 def test_micro_batches_add_up_to_the_batch(data, rows):
@@ -153,7 +156,7 @@ def stepper(model, scale):
     scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=10_000)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0, fused=True)
     precision = runtime.pick_precision("fp16", torch.device("cpu"))
-    return Stepper(model, [optimizer], precision, math.inf, World(), scaler, 100)
+    return Stepper(model, model, [optimizer], precision, math.inf, World(), scaler, None)
 
 
 class Tiny(nn.Module):
@@ -173,7 +176,7 @@ def test_scaling_saves_gradients_that_float16_would_lose():
     moved = {}
     for scale in (1.0, 2.0**14):
         model = Tiny()
-        stepper(model, scale).step((x, y), 3, 1.0)
+        stepper(model, scale).step((x, y), 1.0)
         moved[scale] = model.layer.weight.detach().clone()
     assert torch.equal(moved[1.0], torch.zeros(1, 5))
     torch.testing.assert_close(moved[2.0**14], torch.full((1, 5), -1e-9), rtol=0.01, atol=0)
@@ -186,7 +189,7 @@ def test_a_float16_step_that_overflows_is_left_out():
 
     model = Huge()
     steps = stepper(model, 2.0**16)
-    _, norm = steps.step((torch.ones(3, 5), torch.zeros(3)), 3, 1.0)
+    _, norm = steps.step((torch.ones(3, 5), torch.zeros(3)), 1.0)
     assert not math.isfinite(norm)
     assert torch.equal(model.layer.weight, torch.zeros(1, 5))
     assert steps.scaler.get_scale() == 2.0**15

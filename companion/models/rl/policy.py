@@ -141,6 +141,10 @@ class ActorCritic(nn.Module):
         weighted = self.config.value_weight * error.square() - self.config.entropy_weight * entropy
         return (weighted - gain).mean()
 
+    def n_targets(self, observations: Float[Tensor, "batch features"], *numbers: Tensor | None) -> int:
+        """The number of observations: what the mean of :meth:`loss` is over."""
+        return len(observations)
+
     @torch.no_grad()
     def act(self, observations: Float[Tensor, "batch features"], generator: torch.Generator) -> Int[Tensor, " batch"]:
         """One action an observation, drawn from the policy. (The likeliest is ``model(observations).argmax(-1)``.)
