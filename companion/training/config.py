@@ -20,7 +20,9 @@ class TrainConfig:
         steps: optimizer steps.
         batch_size: items (sequences, images, rows) a step, of all processes together.
         micro_batch_size: items that one process takes through the model at once; gradients add up over the rest. None
-            takes all at once. It is halved by itself where memory does not suffice; the step stays the same.
+            takes all at once. It is halved by itself where memory does not suffice. The step stays the same, but for
+            what is drawn at random, such as dropout; a batch that has no parts (batch normalization, a loss that
+            compares examples with each other) is refused.
         optimizer: ``adamw``; ``muon``, which learns more a step and costs more a step; ``adam``, ``momentum``, ``sgd``.
         lr: highest learning rate, reached after warm-up.
         schedule: after warm-up, ``cosine`` falls along half a cosine; ``wsd`` stays, and falls in a line over the last

@@ -1,5 +1,8 @@
 """companion.models.rl.policy and .rollout against closed forms, sums by definition, and environments with a script."""
 
+import dataclasses
+import re
+
 import gymnasium
 import numpy as np
 import pytest
@@ -275,6 +278,29 @@ def test_a_batch_is_of_the_steps_that_the_model_acted_in():
     assert returns[4].item() == pytest.approx(3 + 0.9 * beyond, abs=1e-5)
 
 
+def test_one_acted_step_is_learnt_from_without_nan():
+    """Two steps in one environment whose episodes last one: the second only starts the next."""
+    model = make(torch.float32)
+    environments = gymnasium.vector.SyncVectorEnv([lambda: Scripted((1, 5), truncates=False)])
+    found = rollout(model, environments, 2, generator=torch.Generator().manual_seed(3))
+    assert found.acted.T.tolist() == [[True, False]]
+    batch = found.batch(model, discount=0.9, trace_decay=1.0)
+    assert batch[2].tolist() == [0.0]
+    loss = model.loss(*batch)
+    loss.backward()
+    error = model.value(batch[0]) - 1.0  # the episode's only reward
+    torch.testing.assert_close(loss, 0.5 * error.square()[0])
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    reset = rollout(model, environments, 1, generator=torch.Generator(), after=ended(found))
+    with pytest.raises(ValueError, match="expected a step in which the model acted, got 1 steps that only started"):
+        reset.batch(model, discount=0.9, trace_decay=1.0)
+
+
+def ended(found):
+    """The same rollout, but its last step ended an episode."""
+    return dataclasses.replace(found, terminated=torch.ones_like(found.terminated))
+
+
 def train(seed, updates):
     """Proximal policy optimisation on CartPole: 16 environments, 64 steps, 6 passes in 4 parts, a falling step size."""
     torch.manual_seed(seed)
@@ -382,6 +408,27 @@ def test_discounts_that_are_no_fractions_are_refused():
         discounted_returns(*experience(), discount=1.1)
     with pytest.raises(ValueError, match="expected trace_decay from 0 to 1, got -0.1"):
         advantages(*experience(), discount=1.0, trace_decay=-0.1)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gymnasium.spaces.Box(-1.0, 1.0, (ACTIONS,)),
+        gymnasium.spaces.MultiBinary(ACTIONS),
+        gymnasium.spaces.MultiDiscrete([ACTIONS]),
+        gymnasium.spaces.Discrete(ACTIONS + 1),
+        gymnasium.spaces.Discrete(ACTIONS, start=1),
+    ],
+    ids=str,
+)
+def test_actions_that_are_not_the_models_are_refused(space):
+    class Other(Scripted):
+        action_space = space
+
+    environments = gymnasium.vector.SyncVectorEnv([lambda: Other((2, 5), truncates=False)])
+    message = f"expected environments with the model's {ACTIONS} discrete actions, numbered from 0, got {space}: "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rollout(make(torch.float32), environments, 3, generator=torch.Generator())
 
 
 def test_environments_that_reset_otherwise_are_refused():

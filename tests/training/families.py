@@ -8,6 +8,7 @@ nothing but the division itself can make a difference.
 
 import contextlib
 import copy
+import os
 import sys
 from unittest import mock
 
@@ -100,6 +101,10 @@ def main():
     found = {}
     for name, (model, batch) in torch.load(given, weights_only=False).items():
         found[name] = gradients(model, batch, parallel="ddp"), validation_in_processes(model, batch)
+    model, (tokens, targets) = torch.load(given, weights_only=False)["gpt"]
+    targets = targets.clone()
+    targets[: int(os.environ["RANK"])] = -100  # data that do not draw by step and seed alone
+    found["other data"] = gradients(model, (tokens, targets), parallel="ddp")
     torch.save(found, out)
 
 

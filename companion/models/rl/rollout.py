@@ -80,6 +80,7 @@ class VectorEnvironments(Protocol):
 
     num_envs: int
     metadata: dict[str, Any]
+    single_action_space: Any
 
     def reset(self, *, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """First observations, and information."""
@@ -112,10 +113,11 @@ class Rollout:
     def batch(self, model: ActorCritic, *, discount: float, trace_decay: float) -> tuple[Tensor, ...]:
         """What ``model.loss`` takes, of all steps in which the model acted; ``model`` must be as it was then.
 
-        Returns are advantages plus values; after that the advantages are standardised, to mean 0 and deviation 1.
+        Returns are advantages plus values; after that the advantages are standardised, to mean 0 and deviation 1. Where
+        they are all equal, as one alone is, they become 0: there is nothing to prefer.
 
         Raises:
-            ValueError: as :func:`advantages`.
+            ValueError: as :func:`advantages`, or where the model acted in no step.
         """
         values = model.value(self.observations.flatten(0, 1)).view(self.observations.shape[:2])
         found = advantages(
@@ -123,7 +125,13 @@ class Rollout:
         )
         returns = (found + values[:-1])[self.acted]
         seen, actions, better = self.observations[:-1][self.acted], self.actions[self.acted], found[self.acted]
-        better = (better - better.mean()) / (better.std() + 1e-8)
+        if not len(better):
+            raise ValueError(
+                f"expected a step in which the model acted, got {len(self.actions)} steps that only started episodes: "
+                f"take more steps a rollout"
+            )
+        # One number has no deviation by n - 1, but by n: 0, so that it becomes 0 as equal ones do.
+        better = (better - better.mean()) / (better.std(correction=min(1, len(better) - 1)) + 1e-8)
         scores = model(seen).log_softmax(dim=-1).gather(1, actions[:, None]).squeeze(1)
         return seen, actions, better, returns, scores
 
@@ -148,8 +156,9 @@ def rollout(
         after: the rollout that this one goes on from; none to reset the environments.
 
     Raises:
-        ValueError: for fewer than one step, or environments of another mode.
+        ValueError: for fewer than one step, or environments of another mode or with other actions than the model's.
     """
+    _check_actions(model, environments.single_action_space)
     mode = environments.metadata.get("autoreset_mode")
     if steps < 1 or getattr(mode, "value", mode) != "NextStep":
         raise ValueError(
@@ -173,6 +182,16 @@ def rollout(
         columns.append((actions, rewards, terminated, truncated, ~ended))
         ended = terminated | truncated
     return Rollout(torch.stack(seen), *(torch.stack(column) for column in zip(*columns, strict=True)))
+
+
+def _check_actions(model: ActorCritic, space: Any) -> None:
+    """Refuses what is not gymnasium's ``Discrete(actions)``: a continuous space has no ``n``, others no ``start``."""
+    n = model.config.actions
+    if (getattr(space, "n", None), getattr(space, "start", None)) != (n, 0):
+        raise ValueError(
+            f"expected environments with the model's {n} discrete actions, numbered from 0, got {space}: "
+            f"change config.actions, or wrap the environments so that a continuous action is chosen from a list"
+        )
 
 
 def _check(rewards: Tensor, values: Tensor, *ends: Tensor, **fractions: float) -> None:
