@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from companion.models.hub.weights import named_weights
 from companion.training.config import ParallelName
-from companion.training.gathering import gathered
+from companion.training.gathering import all_rows
 from companion.training.rendezvous import join_group
 
 
@@ -107,15 +107,15 @@ class Trainable(nn.Module):
         if not callable(getattr(model, "loss", None)):
             raise TypeError(f"expected a model with a method loss(*batch), got {type(model).__name__}, which has none")
         self.model = model
-        self.gathered = None
+        self.gather = None
         if processes > 1 and callable(getattr(model, "joined_loss", None)):
-            self.gathered = torch.compiler.disable(gathered)  # collectives are not for Dynamo to trace
+            self.gather = torch.compiler.disable(all_rows)  # collectives are not for Dynamo to trace
 
     def forward(self, *batch: Any) -> Tensor:
         """The loss of a batch."""
         model: Any = self.model
-        if self.gathered is not None:
-            return model.joined_loss(*map(self.gathered, model.embed_batch(*batch)))
+        if self.gather is not None:
+            return model.joined_loss(*map(self.gather, model.embed_batch(*batch)))
         return model.loss(*batch)
 
 

@@ -6,7 +6,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 
-def gathered(rows: Tensor) -> Tensor:
+def all_rows(rows: Tensor) -> Tensor:
     """The rows of the first process, then those of the second, and so on; processes may hold different numbers.
 
     Gradients are right where every process computes the *same* loss of what this returns and the gradients of
