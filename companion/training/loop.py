@@ -129,7 +129,8 @@ class _Run:
             next(validation_batches(self.learner.model, self.data.validation(self._validation_rows)), None)
         config, progress = self.config, folder.resume(self.data)
         self.taken, self.history = progress.step, History(progress.rows, earlier_best=progress.best)
-        self.stepper.scaler.load_state_dict(progress.scaler)
+        if progress.scaler:  # a new run has none, which a scaler in use refuses
+            self.stepper.scaler.load_state_dict(progress.scaler)
         self.started = time.perf_counter() - self.history.seconds
         self.learner.model.train()
         with InterruptGuard() as guard, _progress_bar(self.taken, config.steps, self.learner.world) as bar:
