@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from companion.checks import check_one_of
+
 Images = Float[Tensor, "n channel height width"]
 Labels = Int[Tensor, " n"]
 TrainImages = tuple[Float[Tensor, "train channel height width"], Int[Tensor, " train"]]
@@ -91,8 +93,7 @@ def photo_crops(n: int, size: int, *, part: Part = "train", seed: int = 0) -> tu
     limit = _VALIDATION_COLUMNS.stop - _VALIDATION_COLUMNS.start
     if n < 1 or not 1 <= size <= limit:
         raise ValueError(f"expected n of at least 1 and size from 1 to {limit}, got n={n} and size={size}")
-    if part not in get_args(Part):
-        raise ValueError(f"expected part to be one of {get_args(Part)}, got {part!r}")
+    check_one_of("part", part, get_args(Part))
     photographs = _photographs()
     generator = np.random.default_rng([seed, get_args(Part).index(part)])
     labels = np.arange(n) % 2

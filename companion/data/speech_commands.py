@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from companion.checks import check_one_of
 from companion.data.checks import refuse_bare_text
 from companion.data.download import download_archive
 from companion.runtime import cache_dir
@@ -49,8 +50,7 @@ def speech_commands(
         FileNotFoundError: where a file of the archive is missing.
         ValueError: for an unknown part or word, an archive with another checksum, or a WAV file of another kind.
     """
-    if part not in get_args(SpeechPart):
-        raise ValueError(f"expected part to be one of {get_args(SpeechPart)}, got {part!r}")
+    check_one_of("part", part, get_args(SpeechPart))
     if words is not None:
         refuse_bare_text("words", words, of="words")
     folder = cache_dir() / "speech-commands" if folder is None else folder

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import Kind, check_dropout, check_sizes, check_tensor, values_are_hidden
+from companion.checks import check_sizes
+from companion.models.checks import Kind, check_dropout, check_tensor, values_are_hidden
 
 
 @dataclass(frozen=True, kw_only=True)

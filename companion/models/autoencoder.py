@@ -32,7 +32,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_choices, check_tensor, check_values
+from companion.checks import check_choices
+from companion.models.checks import check_tensor, check_values
 
 Likelihood = Literal["gaussian", "bernoulli"]
 

@@ -25,8 +25,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_sizes
 from companion.models.blocks import BlockConfig, EncoderBlock, Stack
-from companion.models.checks import IGNORED, check_sizes, check_tensor, check_values, count_targets
+from companion.models.checks import IGNORED, check_tensor, check_values, count_targets
 from companion.models.hub.bert import read_fields, read_weights, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.transformer import check_tokens, token_loss

@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_sizes
 from companion.models.attention import check_real
 from companion.models.bert import BERTConfig, BERTEncoder, init_weights
-from companion.models.checks import check_sizes, check_tensor, check_values, values_are_hidden
+from companion.models.checks import check_tensor, check_values, values_are_hidden
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from companion.checks import check_choices, check_sizes
 from companion.models.attention import AttentionConfig, MultiHeadAttention
-from companion.models.checks import check_choices, check_sizes
 
 
 @dataclass(frozen=True, kw_only=True)

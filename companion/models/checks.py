@@ -1,6 +1,6 @@
 """Refusing what a model cannot take: every message says what was expected, what came, and what to do."""
 
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,29 +9,6 @@ from torch import Tensor
 Kind = Literal["integer", "floating"]
 #: The mark of targets that do not count: what torch's cross-entropy passes over where nothing else is said.
 IGNORED = -100
-
-
-def check_sizes(config: object, *names: str) -> None:
-    """Refuses a config whose fields ``names`` are not all integers of at least 1.
-
-    Raises:
-        ValueError: naming the field and its value.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
-
-
-def check_choices(config: object, **choices: Any) -> None:
-    """Refuses a config where a field is not one of its ``Literal``'s values: ``check_choices(self, cell=CellName)``.
-
-    Raises:
-        ValueError: naming the field and its value.
-    """
-    for name, literal in choices.items():
-        if getattr(config, name) not in get_args(literal):
-            raise ValueError(f"expected {name} to be one of {get_args(literal)}, got {getattr(config, name)!r}")
 
 
 def check_dropout(config: object) -> None:

@@ -29,8 +29,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_sizes
 from companion.models.blocks import BlockConfig, EncoderBlock, Stack
-from companion.models.checks import check_sizes, check_tensor, check_values
+from companion.models.checks import check_tensor, check_values
 
 PADDING = 0
 _LARGEST_SCALE = 100.0

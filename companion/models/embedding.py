@@ -30,7 +30,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_sizes, check_tensor, check_values
+from companion.checks import check_sizes
+from companion.models.checks import check_tensor, check_values
 
 
 @dataclass(frozen=True)

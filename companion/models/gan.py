@@ -35,8 +35,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_choices, check_sizes
 from companion.models.autoencoder import draw_normal, fully_connected
-from companion.models.checks import check_choices, check_sizes, check_tensor, check_values
+from companion.models.checks import check_tensor, check_values
 from companion.models.modes import evaluating
 
 LossName = Literal["non_saturating", "wgan_gp"]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from companion.models.checks import check_choices, check_dropout, check_sizes
+from companion.checks import check_choices, check_sizes
+from companion.models.checks import check_dropout
 
 PositionName = Literal["learned", "rotary"]
 NormName = Literal["layer", "rms"]

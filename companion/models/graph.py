@@ -43,8 +43,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_sizes
 from companion.models.adjacency import Adjacency, check_edges, with_loops
-from companion.models.checks import IGNORED, check_dropout, check_sizes, check_targets, check_tensor, count_targets
+from companion.models.checks import IGNORED, check_dropout, check_targets, check_tensor, count_targets
 from companion.models.graph_layers import GATLayer, GCNLayer, GraphSAGELayer
 
 

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from companion.models.checks import check_choices, check_dropout, check_tensor, check_values
+from companion.checks import check_choices
+from companion.models.checks import check_dropout, check_tensor, check_values
 
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu", "silu", "identity"]
 NormalisationName = Literal["none", "batch", "layer"]

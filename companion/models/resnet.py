@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_choices, check_sizes
+from companion.checks import check_choices, check_sizes
 from companion.models.images import check_counts, check_images, init_before_relu, label_loss
 
 StemName = Literal["imagenet", "cifar"]

@@ -24,14 +24,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import (
-    check_dropout,
-    check_sizes,
-    check_tensor,
-    check_values,
-    count_targets,
-    values_are_hidden,
-)
+from companion.checks import check_sizes
+from companion.models.checks import check_dropout, check_tensor, check_values, count_targets, values_are_hidden
 from companion.models.modes import evaluating
 from companion.models.recurrent import Recurrent, last, lengths_without_padding
 

@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import check_choices, check_dropout, check_sizes, check_tensor, check_values
+from companion.checks import check_choices, check_sizes
+from companion.models.checks import check_dropout, check_tensor, check_values
 from companion.models.recurrent import CellName, Recurrent, last, lengths_without_padding
 
 

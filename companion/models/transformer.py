@@ -25,8 +25,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.checks import check_sizes
 from companion.models.blocks import BlockConfig, DecoderBlock, EncoderBlock, Stack
-from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, check_values, count_targets
+from companion.models.checks import IGNORED, check_targets, check_tensor, check_values, count_targets
 from companion.models.modes import evaluating
 
 

@@ -28,7 +28,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import IGNORED, check_sizes, check_targets, check_tensor, count_targets
+from companion.checks import check_sizes
+from companion.models.checks import IGNORED, check_targets, check_tensor, count_targets
 from companion.models.images import check_counts, check_images, init_before_relu
 
 

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
+from companion.checks import check_choices, check_sizes
 from companion.runtime import PrecisionName
 
 OptimizerName = Literal["adamw", "muon", "adam", "momentum", "sgd"]
@@ -85,13 +86,15 @@ class TrainConfig:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        _whole(self, 1, "steps", "batch_size", "keep_checkpoints")
-        _whole(self, 0, "decay_steps", "warmup_steps", "eval_every", "patience", "seed", "checkpoint_every")
+        check_sizes(self, "steps", "batch_size", "keep_checkpoints")
+        check_sizes(
+            self, "decay_steps", "warmup_steps", "eval_every", "patience", "seed", "checkpoint_every", at_least=0
+        )
         if self.micro_batch_size is not None:
-            _whole(self, 1, "micro_batch_size")
-        for name, names in _CHOICES.items():
-            if getattr(self, name) not in get_args(names):
-                raise ValueError(f"expected {name} to be one of {get_args(names)}, got {getattr(self, name)!r}")
+            check_sizes(self, "micro_batch_size")
+        check_choices(
+            self, optimizer=OptimizerName, schedule=ScheduleName, precision=PrecisionName, parallel=ParallelName
+        )
         if not (0 < self.lr < math.inf and self.grad_clip > 0 and 0 <= self.weight_decay < math.inf):
             got = f"lr={self.lr}, grad_clip={self.grad_clip}, weight_decay={self.weight_decay}"
             raise ValueError(f"expected lr and grad_clip above 0 and weight_decay of at least 0, got {got}")
@@ -123,18 +126,3 @@ class TrainConfig:
             raise ValueError(f"expected a checkpoint_dir for {got}, got None")
         if self.optimizer == "muon" and self.parallel == "fsdp":
             raise ValueError("expected parallel='ddp' with optimizer='muon', which needs whole matrices, got 'fsdp'")
-
-
-_CHOICES = {
-    "optimizer": OptimizerName,
-    "schedule": ScheduleName,
-    "precision": PrecisionName,
-    "parallel": ParallelName,
-}
-
-
-def _whole(config: TrainConfig, low: int, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise ValueError(f"expected {name} to be an integer of at least {low}, got {value!r}")

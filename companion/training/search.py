@@ -15,6 +15,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import nn
 
+from companion.checks import check_one_of
 from companion.training.config import TrainConfig
 from companion.training.history import Row
 from companion.training.loop import Batches, fit
@@ -144,8 +145,7 @@ def _checked_trials(space: Mapping[str, Range | Choice], trials: int | None, met
         if not isinstance(domain, Range | Choice):
             raise TypeError(f"expected a Range or a Choice for {parameter!r}, got {domain!r}: Choice([…]) takes a list")
     for argument, value, known in (("method", method, Method), ("pruner", pruner, PrunerName)):
-        if value not in get_args(known):
-            raise ValueError(f"expected {argument} to be one of {get_args(known)}, got {value!r}")
+        check_one_of(argument, value, get_args(known))
     if method == "grid":
         cells = 1
         for domain in space.values():

@@ -120,7 +120,7 @@ def test_a_listed_file_that_is_missing_is_named(root, tmp_path):
 @pytest.mark.parametrize(
     ("part", "words", "message"),
     [
-        ("training", None, "expected part to be one of .*, got 'training'"),
+        ("training", None, "expected part to be one of .*; got 'training'"),
         ("train", ["yes", "maybe"], r"different words out of \['no', 'up', 'yes'\], got \['yes', 'maybe'\]"),
         ("train", ["yes", "yes"], "expected different words"),
         ("train", [], r"expected different words .* got \[\]"),

@@ -137,7 +137,7 @@ GOOD = [[[0.5, 0.5], [0.1, 0.9]], [[0.2, 0.8], [0.3, 0.7]]]
 @pytest.mark.parametrize(
     ("predictions", "targets", "loss", "message"),
     [
-        (GOOD, [0, 1], "hinge", r"expected loss to be one of \('log_loss', 'squared_error'\), got 'hinge'"),
+        (GOOD, [0, 1], "hinge", r"expected loss to be one of log_loss, squared_error; got 'hinge'"),
         (GOOD[0], [0, 1], "log_loss", r"of shape \[models, items, classes\] .* got \[2, 2\] and \[2\]"),
         (GOOD, [0, 1], "squared_error", r"of shape \[models, items\] and"),
         (GOOD, [0, 1, 1], "log_loss", r"got \[2, 2, 2\] and \[3\]"),

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from companion.models.checks import check_sizes, check_tensor, check_values
+from companion.checks import check_sizes
+from companion.models.checks import check_tensor, check_values
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Generalised advantage estimation (Schulman et al. 2016), with what follows a limit on time counted (Pardo et al. 2018).
 
-Axes: time (steps), env (environments side by side), features (numbers an observation).
+Axes: time (steps), time_and_last (steps, and the end of the last), env (environments side by side), features (numbers
+an observation).
 """
 
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Rollout:
         acted: False where the environment only started a new episode, whatever the action was.
     """
 
-    observations: Float[Tensor, "time+1 env features"]
+    observations: Float[Tensor, "time_and_last env features"]
     actions: Int[Tensor, "time env"]
     rewards: Float[Tensor, "time env"]
     terminated: Bool[Tensor, "time env"]

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from companion.stats.base.options import is_number
+from companion.checks import is_number
 from companion.stats.base.shapes import check_is_array, check_is_vector
 
 

@@ -11,14 +11,8 @@ from matplotlib.axes import Axes
 from scipy.stats import hypergeom
 from statsmodels.stats.proportion import proportion_confint
 
-from companion.stats.base.options import (
-    check_between,
-    check_counts,
-    check_level,
-    check_one_of,
-    check_population,
-    is_number,
-)
+from companion.checks import check_one_of, is_number
+from companion.stats.base.options import check_between, check_counts, check_level, check_population
 from companion.stats.base.result import Result
 
 

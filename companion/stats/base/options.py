@@ -1,11 +1,11 @@
 """Options that a user can get wrong, refused where they enter: levels, counts, names, functions, seeds."""
 
-import math
-import numbers
 from collections.abc import Iterable, Set
 from reprlib import repr as brief
 
 import numpy as np
+
+from companion.checks import check_whole, is_number, is_whole
 
 #: Levels nearer to 0 or 1 have a quantile that rounding makes 0 or infinite.
 CLOSEST = 1e-12
@@ -37,29 +37,6 @@ def check_n_resamples(n_resamples: int) -> None:
     check_whole("n_resamples", n_resamples, at_least=1, advice="9,999 is a good number")
 
 
-def check_whole(name: str, value: int, *, at_least: int, advice: str) -> None:
-    """Refuses what is no whole number, and one that is too small."""
-    if not is_whole(value):
-        raise ValueError(f"expected {name} to be a whole number, got {brief(value)}; {advice}")
-    if value < at_least:
-        raise ValueError(f"expected {name} of at least {at_least}, got {brief(value)}; {advice}")
-
-
-def is_whole(value: object) -> bool:
-    """Whether it is a whole number that a float can hold; booleans are none."""
-    return is_number(value) and isinstance(value, numbers.Integral)
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a real number or infinity, which a float can hold; NaN and booleans are none."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return False
-    try:
-        return not math.isnan(float(value))
-    except OverflowError:
-        return False
-
-
 def generator_of(seed: int | None) -> np.random.Generator:
     """The random numbers that a seed stands for; None takes fresh ones."""
     if seed is not None:
@@ -78,12 +55,6 @@ def as_names(names: object) -> tuple[str, ...]:
     if isinstance(names, str | bytes | Set) or not isinstance(names, Iterable):
         raise ValueError(f"expected names in a list, got {brief(names)}; pass them as ['a', 'b']")
     return tuple(map(str, names))
-
-
-def check_one_of(name: str, value: str, known: Iterable[str]) -> None:
-    """Refuses a name that is not among the known ones."""
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"expected {name} to be one of {', '.join(known)}; got {value!r}")
 
 
 def check_counts(successes: int, trials: int) -> None:

@@ -9,9 +9,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from companion.checks import is_number
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import same_examples
-from companion.stats.base.options import check_n_resamples, generator_of, is_number
+from companion.stats.base.options import check_n_resamples, generator_of
 from companion.stats.base.result import Result
 from companion.stats.base.ties import differences, rounding
 from companion.stats.resampling.bootstrap import blocks

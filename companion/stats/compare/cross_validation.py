@@ -7,12 +7,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import f, t
 
+from companion.checks import check_one_of
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import check_differs, check_unit
 from companion.stats.base.comparison import SizedComparison
 from companion.stats.base.frames import same_columns, same_examples
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_between, check_level, check_one_of
+from companion.stats.base.options import check_between, check_level
 from companion.stats.base.result import p_in_words
 
 Folds = Float[np.ndarray, " folds"]

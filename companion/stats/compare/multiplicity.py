@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import index_of, row_names
-from companion.stats.base.options import check_alpha, check_one_of
+from companion.stats.base.options import check_alpha
 from companion.stats.base.result import Result
 from companion.stats.base.ties import rounding
 

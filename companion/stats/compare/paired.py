@@ -5,11 +5,12 @@ from jaxtyping import Shaped
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
+from companion.checks import check_one_of
 from companion.stats.base.comparison import Comparison
 from companion.stats.base.frames import same_columns, same_examples
 from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_labels, as_scores
-from companion.stats.base.options import check_level, check_n_resamples, check_one_of, generator_of
+from companion.stats.base.options import check_level, check_n_resamples, generator_of
 from companion.stats.base.ties import rounding
 from companion.stats.compare.losses import of_numbers, of_probabilities
 from companion.stats.compare.mcnemar import mid_p, paired_interval

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from companion.checks import check_one_of
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
 from companion.stats.base.labels import as_labels, check_filled
-from companion.stats.base.options import check_level, check_one_of
+from companion.stats.base.options import check_level
 from companion.stats.estimates.ratings import coded, scores_of, summed
 
 _WEIGHTS = ("none", "linear", "quadratic")

@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 from scipy.stats import t
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_bounds, as_numbers, check_differs, check_unit
 from companion.stats.base.frames import check_same_index
 from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_groups
-from companion.stats.base.options import check_counts, check_level, check_one_of
+from companion.stats.base.options import check_counts, check_level
 from companion.stats.estimates.bounded import are_right_or_wrong, bounded_interval
 
 _METHODS = {"newcombe": ("newcomb", "Newcombe"), "agresti_caffo": ("agresti-caffo", "Agresti-Caffo")}

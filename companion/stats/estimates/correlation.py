@@ -5,10 +5,11 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_numbers, check_differs
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_level, check_one_of
+from companion.stats.base.options import check_level
 from companion.stats.base.ties import tied
 
 

@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
+from companion.checks import is_number
 from companion.stats.base.checks import as_bounds, as_numbers, check_differs
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
 from companion.stats.base.labels import as_clusters, as_groups
-from companion.stats.base.options import LARGEST_COUNT, check_level, check_population, is_number
+from companion.stats.base.options import LARGEST_COUNT, check_level, check_population
 from companion.stats.estimates.bounded import are_right_or_wrong, bounded_interval
 from companion.stats.estimates.clustered import cluster_error
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from companion.checks import check_whole
 from companion.stats.base.checks import as_ndarray, as_numbers
 from companion.stats.base.comparison import SizedComparison
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_between, check_level, check_whole
+from companion.stats.base.options import check_between, check_level
 
 
 @dataclass

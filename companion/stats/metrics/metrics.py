@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
 from companion.stats.base.labels import as_labels, as_scores, check_binary, check_two_classes
-from companion.stats.base.options import check_level, check_n_resamples, check_one_of, generator_of
+from companion.stats.base.options import check_level, check_n_resamples, generator_of
 from companion.stats.metrics.auc import auc_interval
 from companion.stats.metrics.counts import BINARY_METRICS, COUNT_METRICS, Table
 from companion.stats.metrics.numbers import REGRESSION_METRICS, regression_interval

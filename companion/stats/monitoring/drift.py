@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 from scipy.stats import ks_2samp
 
+from companion.checks import check_whole
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import as_ndarray, as_numbers
 from companion.stats.base.frames import same_columns
 from companion.stats.base.labels import as_labels
-from companion.stats.base.options import check_n_resamples, check_whole, generator_of
+from companion.stats.base.options import check_n_resamples, generator_of
 from companion.stats.base.result import Result, p_in_words
 from companion.stats.base.ties import between, rounding, tied
 from companion.stats.resampling import bootstrap

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from sklearn.neighbors import LocalOutlierFactor
 
+from companion.checks import check_whole
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import as_numbers
-from companion.stats.base.options import check_between, check_whole
+from companion.stats.base.options import check_between
 from companion.stats.base.result import Result
 from companion.stats.base.ties import rounding
 

@@ -13,10 +13,11 @@ from statsmodels.stats.diagnostic import acorr_ljungbox
 from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 from statsmodels.tsa.arima_process import arma2ma
 
+from companion.checks import check_one_of, check_whole
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
 from companion.stats.base.frames import index_of
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_level, check_one_of, check_whole
+from companion.stats.base.options import check_level
 from companion.stats.base.result import Result, p_in_words
 from companion.stats.base.times import check_equal_steps, index_after
 from companion.stats.regression.columns import Design

@@ -12,7 +12,8 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom, nct, t
 from statsmodels.stats.proportion import power_proportions_2indep, proportion_confint
 
-from companion.stats.base.options import check_alpha, check_between, check_one_of, is_number
+from companion.checks import check_one_of, is_number
+from companion.stats.base.options import check_alpha, check_between
 
 JUDGED_BY_BOTH = "examples judged by both models"
 IN_EACH_GROUP = "examples in each of two groups"

@@ -7,8 +7,9 @@ from reprlib import repr as brief
 from matplotlib.axes import Axes
 from scipy.special import ndtri
 
+from companion.checks import check_whole, is_number
 from companion.stats.base.intervals import Interval, interval_of
-from companion.stats.base.options import CLOSEST, check_between, check_whole, is_number
+from companion.stats.base.options import CLOSEST, check_between
 from companion.stats.base.result import Result
 
 #: No error falls further by labelling: that would take a million million times the labels.

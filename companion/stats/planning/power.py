@@ -9,15 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from companion.checks import check_whole, is_number
 from companion.stats.base.intervals import Interval, proportion_ci
-from companion.stats.base.options import (
-    check_alpha,
-    check_between,
-    check_callable,
-    check_whole,
-    generator_of,
-    is_number,
-)
+from companion.stats.base.options import check_alpha, check_between, check_callable, generator_of
 from companion.stats.base.result import Result
 from companion.stats.base.ties import rounding
 from companion.stats.planning.designs import PowerDesign

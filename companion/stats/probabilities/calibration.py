@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import chdtr, chdtrc, chndtr
 
+from companion.checks import check_one_of, check_whole
 from companion.stats.base.arrays import as_classes, as_probabilities
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
-from companion.stats.base.options import check_level, check_one_of, check_whole
+from companion.stats.base.options import check_level
 from companion.stats.base.result import Result
 from companion.stats.base.ties import between
 

@@ -15,11 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from companion.checks import check_one_of
 from companion.stats.base.arrays import as_classes, as_probabilities
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import same_columns, same_examples
 from companion.stats.base.intervals import Interval, wilson
-from companion.stats.base.options import check_level, check_one_of, generator_of
+from companion.stats.base.options import check_level, generator_of
 from companion.stats.base.result import Result
 from companion.stats.base.ties import rounding
 

@@ -20,6 +20,8 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from companion.checks import check_one_of
+
 LossName = Literal["log_loss", "squared_error"]
 
 
@@ -72,8 +74,7 @@ def fit_weights(
         ValueError: where shapes do not fit, a number is not finite, probabilities do not add up to 1, a target is no
             class, or all models give probability 0 to what happened.
     """
-    if loss not in get_args(LossName):
-        raise ValueError(f"expected loss to be one of {get_args(LossName)}, got {loss!r}")
+    check_one_of("loss", loss, get_args(LossName))
     given, wanted = np.asarray(predictions, dtype=float), np.asarray(targets, dtype=float)
     axes = 3 if loss == "log_loss" else 2
     if given.ndim != axes or wanted.shape != given.shape[1:2] or not given.size:

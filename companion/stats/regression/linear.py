@@ -11,10 +11,11 @@ import statsmodels.api as sm
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_numbers, check_differs, check_unit
 from companion.stats.base.frames import column_names, same_examples
 from companion.stats.base.labels import as_groups
-from companion.stats.base.options import check_level, check_one_of
+from companion.stats.base.options import check_level
 from companion.stats.regression.columns import Design
 from companion.stats.regression.results import LinearFit
 from companion.stats.regression.sandwich import check_leverage, leave_cluster_out

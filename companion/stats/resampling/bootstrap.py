@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from companion.checks import check_one_of
 from companion.stats.base.checks import as_given, as_ndarray
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
-from companion.stats.base.options import check_callable, check_level, check_n_resamples, check_one_of, generator_of
+from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
 from companion.stats.resampling.bounds import (
     bca_bounds,
     check_not_extreme,
