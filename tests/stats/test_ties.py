@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from companion import stats
 from companion.stats.base.ties import between, differences, rounding, tied
@@ -76,11 +77,24 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", OF_ORDER)
-@pytest.mark.parametrize("change", CHANGES)
+#: A model's scores are ranked as they are given, so that these look at the last place.
+OF_SCORES = {"auc", "average_precision", "auc_bootstrap_ci", "compare_paired, auc"}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [(name, change) for name in OF_ORDER for change in CHANGES if not ("last place" in change and name in OF_SCORES)],
+)
 def test_another_unit_or_origin_changes_nothing(name, change):
     expected = OF_ORDER[name](SCORES, OTHERS)
     assert OF_ORDER[name](CHANGES[change](SCORES), CHANGES[change](OTHERS)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_saturated_probabilities_are_ranked_to_the_last_place():
+    scores = 1 - np.finfo(float).eps * np.array([5, 4, 3, 2, 1, 0.5, 0, 7.0])
+    y = np.array([0, 0, 1, 0, 1, 1, 1, 0])
+    assert stats.metric_ci(y, scores, metric="auc").estimate == roc_auc_score(y, scores)
+    assert stats.metric_ci(y, scores, metric="average_precision").estimate == average_precision_score(y, scores)
 
 
 def test_bins_do_not_depend_on_the_last_place():

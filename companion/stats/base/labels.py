@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_vector, of_one_length, refuse_missing
 from companion.stats.base.options import LARGEST_COUNT
-from companion.stats.base.ties import tied
 
 Labels = Shaped[np.ndarray, " examples"]
 
@@ -25,7 +24,10 @@ def as_labels(**columns: ArrayLike) -> list[Shaped[np.ndarray, " examples"]]:
 
 
 def as_scores(metric: str, y_true: ArrayLike, **columns: ArrayLike) -> list[Shaped[np.ndarray, " examples"]]:
-    """Labels 0 and 1, of both, and for each further column real scores (higher means more likely 1), without NaN."""
+    """Labels 0 and 1, of both, and for each further column real scores (higher means more likely 1), without NaN.
+
+    Scores are ranked as the model gave them, to the last place: a saturated softmax still orders 1 - 1e-16 below 1.
+    """
     vectors = {"y_true": _as_label_vector("y_true", y_true)}
     check_two_classes(f"metric {metric!r}", y_true=vectors["y_true"])
     check_binary(f"metric {metric!r}", y_true=vectors["y_true"])
@@ -34,7 +36,6 @@ def as_scores(metric: str, y_true: ArrayLike, **columns: ArrayLike) -> list[Shap
         if vectors[name].dtype.kind not in "biuf":
             raise ValueError(f"expected {name} to be numbers, got dtype {vectors[name].dtype}; pass the model's scores")
         refuse_missing(name, np.isnan(vectors[name]))
-        vectors[name] = tied(vectors[name])
     return of_one_length(vectors)
 
 
