@@ -1,37 +1,21 @@
-"""Checkpoints: a folder a step, safetensors and JSON, that appears whole or not at all, and is checked when it is read.
-
-A checkpoint does not depend on how many processes wrote it: each tensor is put together before it is written, and split
-again for whoever reads.
-"""
+"""Checkpoints: a folder a step, safetensors and JSON, that appears whole or not at all, and is checked when read."""
 
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.optim import Optimizer
-
-from companion.models.hub.weights import copy_weights, load_weights, named_weights
-from companion.training import random_state
-from companion.training.distributed import World, gathered, spread
-from companion.training.ema import WeightAverage
-from companion.training.optimizers import restore_state, state_tensors
+from torch import Tensor
 
 _log = logging.getLogger(__name__)
-_MODEL, _OPTIMIZER, _AVERAGE, _STATE, _SUMS = (
-    "model.safetensors",
-    "optimizer.safetensors",
-    "average.safetensors",
-    "state.json",
-    "checksums.json",
-)
+MODEL, OPTIMIZER, AVERAGE = "model.safetensors", "optimizer.safetensors", "average.safetensors"
+_STATE, _SUMS = "state.json", "checksums.json"
 
 
 @dataclass(frozen=True)
@@ -40,16 +24,6 @@ class Checkpoint:
 
     folder: Path
     step: int
-
-
-@dataclass(frozen=True)
-class Learner:
-    """All that a checkpoint keeps as tensors: a model, its optimizers, the mean of its weights."""
-
-    model: nn.Module
-    optimizers: Sequence[Optimizer]
-    average: WeightAverage
-    world: World
 
 
 def at(run: str | Path, step: int) -> Checkpoint:
@@ -88,7 +62,7 @@ def damage(checkpoint: Checkpoint) -> str:
     """What is wrong with a checkpoint's files; empty where all are as written. None is parsed before."""
     try:
         sums = json.loads((checkpoint.folder / _SUMS).read_text())
-        if not {_MODEL, _OPTIMIZER, _AVERAGE, _STATE} <= sums.keys():
+        if not {MODEL, OPTIMIZER, AVERAGE, _STATE} <= sums.keys():
             return f"{_SUMS} does not list all files"
         differing = [name for name, digest in sums.items() if _digest(checkpoint.folder / name) != digest]
     except FileNotFoundError as error:
@@ -98,38 +72,28 @@ def damage(checkpoint: Checkpoint) -> str:
     return f"{', '.join(differing)} not as written" if differing else ""
 
 
-def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) -> Checkpoint:
-    """Writes the checkpoint of ``step``; all processes call it, the first one writes.
+def write(run: str | Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: dict[str, Any]) -> None:
+    """Writes the checkpoint of ``step``.
 
     Args:
         run: the run's folder.
         step: steps taken.
-        learner: the tensors.
+        tensors: named tensors for each of the files ``MODEL``, ``OPTIMIZER`` and ``AVERAGE``.
         state: what else is needed to go on; JSON.
 
     Raises:
         OSError: where the disk is full or cannot be written to, naming the folder. Earlier checkpoints stay whole.
     """
-    checkpoint, rank = at(run, step), learner.world.rank
-    weights = gathered(named_weights(learner.model), rank=rank)
-    optimizer = gathered(state_tensors(learner.model, learner.optimizers), rank=rank)
-    average = gathered(learner.average.tensors(learner.model), rank=rank)
-    for each, states in enumerate(learner.world.gather(random_state.capture())):
-        optimizer |= {f"rng/{each}/{name}": tensor for name, tensor in states.items()}
-    if rank == 0:
-        part = checkpoint.folder.with_name(f".part-{step}")
-        try:
-            _write(part, {_MODEL: weights, _OPTIMIZER: optimizer, _AVERAGE: average}, {"step": step, **state})
-            shutil.rmtree(checkpoint.folder, ignore_errors=True)  # a damaged one, which this run went back behind
-            part.rename(checkpoint.folder)
-            _sync(checkpoint.folder.parent)
-        except Exception as error:
-            shutil.rmtree(part, ignore_errors=True)
-            raise OSError(
-                f"expected to write a checkpoint to {checkpoint.folder}, got {error}: is there room?"
-            ) from error
-    learner.world.wait()
-    return checkpoint
+    checkpoint = at(run, step)
+    part = checkpoint.folder.with_name(f".part-{step}")
+    try:
+        _write(part, tensors, {"step": step, **state})
+        shutil.rmtree(checkpoint.folder, ignore_errors=True)  # a damaged one, which this run went back behind
+        part.rename(checkpoint.folder)
+        _sync(checkpoint.folder.parent)
+    except Exception as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise OSError(f"expected to write a checkpoint to {checkpoint.folder}, got {error}: is there room?") from error
 
 
 def remove_old(run: str | Path, *, keep: int, best: int | None) -> None:
@@ -142,47 +106,12 @@ def remove_old(run: str | Path, *, keep: int, best: int | None) -> None:
 
 
 def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What :func:`save` was given as ``state``, and the step."""
+    """What :func:`write` was given as ``state``, and the step."""
     state: dict[str, Any] = json.loads((checkpoint.folder / _STATE).read_text())
     return state
 
 
-def restore(checkpoint: Checkpoint, learner: Learner) -> None:
-    """Puts a checkpoint's weights, optimizer state and random state in place.
-
-    Where another number of processes wrote it, the random states of this one's generators stay as they are.
-
-    Raises:
-        ValueError: where it belongs to another model.
-    """
-    restore_weights(checkpoint, learner.model)
-    tensors = load_weights(checkpoint.folder / _OPTIMIZER)
-    random = {name: tensors.pop(name) for name in list(tensors) if name.startswith("rng/")}
-    restore_state(learner.model, learner.optimizers, tensors)
-    for name, mean in load_weights(checkpoint.folder / _AVERAGE).items():
-        target = learner.average.tensors(learner.model)[name]
-        target.copy_(spread(mean, target))
-    ranks = {int(name.split("/")[1]) for name in random}
-    if len(ranks) == learner.world.size:
-        mine = f"rng/{learner.world.rank}/"
-        random_state.restore({n.removeprefix(mine): tensor for n, tensor in random.items() if n.startswith(mine)})
-
-
-def restore_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
-    """Puts a checkpoint's weights into a model that is whole or split.
-
-    Raises:
-        ValueError: where they are another model's.
-    """
-    expected = named_weights(model)
-    weights = load_weights(checkpoint.folder / _MODEL)
-    fitting = {
-        n: spread(w, expected[n]) if n in expected and w.shape == expected[n].shape else w for n, w in weights.items()
-    }
-    copy_weights(model, fitting)
-
-
-def _write(folder: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
+def _write(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: dict[str, Any]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, named in tensors.items():

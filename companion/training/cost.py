@@ -12,14 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from companion import runtime
+from companion.training.batches import Batches
 from companion.training.config import TrainConfig
 from companion.training.distributed import Trainable, World
 from companion.training.ema import WeightAverage
 from companion.training.history import History
-from companion.training.loop import Batches
-from companion.training.optimizers import make_optimizers
 from companion.training.parts import Batch, parts, to_device
-from companion.training.step import Stepper
+from companion.training.step import make_stepper
 from companion.training.utilization import step_flops
 
 _TRIAL_STEPS = 3  # the first one warms up
@@ -142,11 +141,8 @@ def _numbers_kept(config: TrainConfig) -> int:
 def _step_seconds(model: nn.Module, batch: Batch, config: TrainConfig, device: torch.device) -> float:
     """The time of the fastest of a few steps of a copy."""
     trial = copy.deepcopy(model).train()
-    precision = runtime.pick_precision(config.precision, device)
-    scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype is torch.float16)
-    optimizers, average = make_optimizers(trial, config), WeightAverage(trial, config.ema_decay)
-    rows = config.micro_batch_size
-    stepper = Stepper(trial, Trainable(trial), optimizers, precision, config.grad_clip, World(), scaler, rows)
+    stepper = make_stepper(trial, Trainable(trial), config, device, World())
+    average = WeightAverage(trial, config.ema_decay)
     seconds = []
     with torch.random.fork_rng():
         for step in range(_TRIAL_STEPS):

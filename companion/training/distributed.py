@@ -5,7 +5,7 @@
 
 import atexit
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from companion.models.hub.weights import named_weights
 from companion.training.config import ParallelName
 from companion.training.gathering import all_rows
 from companion.training.rendezvous import join_group
@@ -147,43 +145,3 @@ def without_sync(module: nn.Module, last: bool) -> AbstractContextManager[object
     if isinstance(module, DistributedDataParallel) and not last:
         return module.no_sync()
     return nullcontext()
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor that is split among processes, put together in each of them; another as it is."""
-    if isinstance(tensor, DTensor):
-        tensor = tensor.full_tensor()
-    return tensor.detach()
-
-
-def gathered(tensors: Mapping[str, Tensor], *, rank: int) -> dict[str, Tensor]:
-    """The tensors whole and on the CPU in the first process, nothing in the others; all processes call it together.
-
-    One tensor at a time is put together on the devices: none of them ever holds all that is split among them.
-    """
-    found = {}
-    for name, tensor in tensors.items():
-        full = whole(tensor)
-        if rank == 0:
-            found[name] = full.cpu()
-    return found
-
-
-def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """What a model has learnt, each tensor whole and on the CPU, to save or copy; all processes call it together."""
-    return {name: whole(tensor).cpu() for name, tensor in named_weights(model).items()}
-
-
-def part(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor, sharing its memory."""
-    if isinstance(tensor, DTensor):
-        tensor = tensor.to_local()
-    return tensor.detach()
-
-
-def spread(tensor: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor, split and placed as ``like`` is."""
-    tensor = tensor.to(like.device)
-    if isinstance(like, DTensor):
-        return distribute_tensor(tensor, like.device_mesh, like.placements)
-    return tensor

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from companion.training.distributed import part
+from companion.training.split_tensors import own_part
 
 
 class WeightAverage:
@@ -32,15 +32,15 @@ class WeightAverage:
         """Moves the mean towards the weights after ``step`` steps (from 1)."""
         decay = min(self.decay, step / (step + 10))
         for mean, weight in zip(self.means, self._weights, strict=True):
-            part(mean).lerp_(part(weight), 1 - decay)
+            own_part(mean).lerp_(own_part(weight), 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchanges the mean and the weights."""
         for mean, weight in zip(self.means, self._weights, strict=True):
-            kept = part(mean).clone()
-            part(mean).copy_(part(weight))
-            part(weight).copy_(kept)
+            kept = own_part(mean).clone()
+            own_part(mean).copy_(own_part(weight))
+            own_part(weight).copy_(kept)
 
     @contextmanager
     def used(self) -> Iterator[None]:

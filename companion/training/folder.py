@@ -7,61 +7,19 @@ import dataclasses
 import json
 import platform
 import sys
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from companion import runtime
-from companion.training import checkpoint
-from companion.training.checkpoint import Learner
+from companion.training import checkpoint, saving
 from companion.training.config import TrainConfig
-from companion.training.history import Best, Row
-from companion.training.identity import Identity, differences, identify
+from companion.training.history import Best, Progress, Row
+from companion.training.identity import Identity, identify, refusal
 from companion.training.run_log import RunLog
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a run has come, beside what its learner holds.
-
-    Attributes:
-        step: steps taken.
-        rows: of the history; the first process has them, and only as many as the log still holds.
-        best: the best validation so far.
-        scaler: the state of the gradients' scaling.
-    """
-
-    step: int = 0
-    rows: list[Row] = dataclasses.field(default_factory=list)
-    best: Best | None = None
-    scaler: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-class NoFolder(AbstractContextManager["NoFolder"]):
-    """What a run without ``checkpoint_dir`` has for a folder: nothing is kept."""
-
-    def __exit__(self, *error: object) -> None:
-        """Does nothing: there is nothing to let go."""
-
-    def resume(self, data: Any) -> Progress:
-        """The progress of a run that begins."""
-        return Progress()
-
-    def record(self, row: Row) -> None:
-        """Keeps nothing."""
-
-    def save(self, step: int, best: Best | None, scaler: dict[str, Any]) -> None:
-        """Keeps nothing."""
-
-    def restore(self, step: int) -> None:
-        """Not called: what gives the best weights back needs a folder, as the configuration says."""
-        raise AssertionError(step)
-
-    def last(self) -> Path | None:
-        """There is no checkpoint."""
-        return None
+from companion.training.saving import Learner
 
 
 class RunFolder:
@@ -109,12 +67,13 @@ class RunFolder:
         found = checkpoint.newest(self.path)
         state = {} if found is None else checkpoint.read_state(found)
         step = 0 if found is None else found.step
-        complaints = self._learner.world.gather(self._complaint(step, state) if found is not None else "")
+        refused = "" if found is None else refusal(self.path, step, self._config, state.get("identity"), self._identity)
+        complaints = self._learner.world.gather(refused)
         if any(complaints):  # in one process, perhaps: all end, or the others would wait for it
             raise ValueError(next(filter(None, complaints)))
         rows = self._begin(step)
         if found is not None:
-            checkpoint.restore(found, self._learner)
+            saving.restore(found, self._learner)
         best = None if state.get("best") is None else Best(**state["best"])
         return Progress(step, self._learner.world.gather(rows)[0], best, state.get("scaler", {}))
 
@@ -128,7 +87,7 @@ class RunFolder:
         if self._run_log is not None:
             self._run_log.flush()
         kept = None if best is None else dataclasses.asdict(best)
-        checkpoint.save(self.path, step, self._learner, {"identity": self._identity, "best": kept, "scaler": scaler})
+        saving.save(self.path, step, self._learner, {"identity": self._identity, "best": kept, "scaler": scaler})
         if self._writes:
             best_step = None if best is None else best.step
             checkpoint.remove_old(self.path, keep=self._config.keep_checkpoints, best=best_step)
@@ -145,30 +104,11 @@ class RunFolder:
                 f"expected the best weights in {found.folder}, got a damaged checkpoint ({complaint}): put a copy in "
                 f"place, or train without patience"
             )
-        checkpoint.restore(found, self._learner)
+        saving.restore(found, self._learner)
 
     def last(self) -> Path | None:
         """Where the newest checkpoint lies."""
         return next((found.folder for found in reversed(checkpoint.all_in(self.path))), None)
-
-    def _complaint(self, step: int, state: dict[str, Any]) -> str:
-        """Why this run must not go on from a checkpoint; empty where it may."""
-        if "identity" not in state:
-            return (
-                f"expected a run in {self.path} that says what its model and data were, got one of an older version: "
-                f"take another checkpoint_dir"
-            )
-        if differing := differences(state["identity"], self._identity):
-            return (
-                f"expected to go on with the run in {self.path}, which has {differing}: use the same, or another "
-                f"checkpoint_dir"
-            )
-        if step > self._config.steps:
-            return (
-                f"expected steps of at least {step}, which the run in {self.path} has taken, got {self._config.steps}: "
-                f"ask for more steps, or take another checkpoint_dir"
-            )
-        return ""
 
     def _begin(self, step: int) -> list[Row]:
         if not self._writes:

@@ -1,6 +1,7 @@
 """What a training run recorded."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -19,6 +20,23 @@ class Best:
 
     loss: float
     step: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come, beside what its learner holds.
+
+    Attributes:
+        step: steps taken.
+        rows: of the history; the first process has them, and only as many as the log still holds.
+        best: the best validation so far.
+        scaler: the state of the gradients' scaling.
+    """
+
+    step: int = 0
+    rows: list[Row] = field(default_factory=list)
+    best: Best | None = None
+    scaler: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -54,6 +55,25 @@ def differences(theirs: Identity, mine: Identity) -> str:
     shown, more = names[:_SHOWN], f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     had, got = (", ".join(f"{name}={_shown(side.get(name, 'none'))}" for name in shown) for side in (theirs, mine))
     return f"{had}{more}, got {got}{more}"
+
+
+def refusal(run: Path, step: int, config: TrainConfig, theirs: Identity | None, mine: Identity) -> str:
+    """Why a run must not go on with the one in a folder, which has taken ``step`` steps; empty where it may."""
+    if theirs is None:
+        return (
+            f"expected a run in {run} that says what its model and data were, got one of an older version: "
+            f"take another checkpoint_dir"
+        )
+    if differing := differences(theirs, mine):
+        return (
+            f"expected to go on with the run in {run}, which has {differing}: use the same, or another checkpoint_dir"
+        )
+    if step > config.steps:
+        return (
+            f"expected steps of at least {step}, which the run in {run} has taken, got {config.steps}: "
+            f"ask for more steps, or take another checkpoint_dir"
+        )
+    return ""
 
 
 def _describe(model: nn.Module) -> dict[str, Any]:

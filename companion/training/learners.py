@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from companion import runtime
 from companion.training import checkpoint
+from companion.training.batches import Batches
 from companion.training.config import TrainConfig
-from companion.training.loop import Batches, fit
+from companion.training.loop import fit
 
 Build = Callable[[Tensor, Tensor], tuple[nn.Module, Batches, TrainConfig]]
 

@@ -1,12 +1,11 @@
 """The optimizers, and which parameters each of them moves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
 from companion.training.config import TrainConfig
-from companion.training.distributed import spread
 from companion.training.hidden import hidden_layers
 
 
@@ -68,12 +67,10 @@ def state_tensors(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str
     }
 
 
-def restore_state(model: nn.Module, optimizers: Sequence[Optimizer], tensors: dict[str, Tensor]) -> None:
-    """Puts back what :func:`state_tensors` gave."""
+def restore_state(model: nn.Module, optimizers: Sequence[Optimizer], tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Puts back what :func:`state_tensors` gave, where it lies on the parameters' devices and is split as they are."""
     owners = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     parameters = dict(model.named_parameters())
-    for full_name, tensor in tensors.items():
+    for full_name, tensor in tensors:
         name, _, key = full_name.rpartition("/")
-        parameter = parameters[name]
-        fitting = spread(tensor, parameter) if tensor.shape == parameter.shape else tensor.to(parameter.device)
-        owners[id(parameter)].state[parameter][key] = fitting
+        owners[id(parameters[name])].state[parameters[name]][key] = tensor

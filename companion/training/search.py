@@ -16,9 +16,10 @@ from matplotlib.axes import Axes
 from torch import nn
 
 from companion.checks import check_one_of
+from companion.training.batches import Batches
 from companion.training.config import TrainConfig
 from companion.training.history import Row
-from companion.training.loop import Batches, fit
+from companion.training.loop import fit
 from companion.training.space import Choice, Range
 from companion.training.step import DivergedError
 

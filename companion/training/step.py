@@ -9,8 +9,9 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from companion import runtime
+from companion.training.config import TrainConfig
 from companion.training.distributed import World, without_sync
-from companion.training.optimizers import set_learning_rate
+from companion.training.optimizers import make_optimizers, set_learning_rate
 from companion.training.parts import Batch, counts, parts, to_device, why_joined
 
 _log = logging.getLogger(__name__)
@@ -129,6 +130,16 @@ class Stepper:
             "no gradient" if first is None else f"that of {first.removeprefix('module.').removeprefix('model.')} first"
         )
         raise DivergedError(f"expected a finite loss and gradient, got loss {loss} and gradient norm {norm} ({where})")
+
+
+def make_stepper(
+    model: nn.Module, trainable: nn.Module, config: TrainConfig, device: torch.device, world: World
+) -> Stepper:
+    """What takes the steps of ``config`` on a device."""
+    precision = runtime.pick_precision(config.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype is torch.float16)
+    optimizers, rows = make_optimizers(model, config), config.micro_batch_size
+    return Stepper(model, trainable, optimizers, precision, config.grad_clip, world, scaler, rows)
 
 
 def _finite(gradient: torch.Tensor) -> bool:

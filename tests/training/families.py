@@ -14,8 +14,8 @@ from unittest import mock
 
 import torch
 
-from companion.training import TrainConfig, fit, loop
-from companion.training.distributed import whole
+from companion.training import TrainConfig, fit, step, validate
+from companion.training.split_tensors import whole
 
 
 class Fixed:
@@ -65,7 +65,7 @@ def gradients(model, batch, **options):
     config = TrainConfig(
         steps=1, batch_size=len(batch[0]), precision="fp32", device="cpu", grad_clip=float("inf"), **options
     )
-    with mock.patch.object(loop, "make_optimizers", return_value=[optimizer]), the_same_noise():
+    with mock.patch.object(step, "make_optimizers", return_value=[optimizer]), the_same_noise():
         try:
             history = fit(model, Fixed(batch), config)
         except (TypeError, ValueError) as error:
@@ -77,7 +77,7 @@ def validation(model, batch, batch_size):
     """The mean loss, or why it is refused."""
     with the_same_noise():
         try:
-            return loop.validate(model, Fixed(batch, validates=True), batch_size)
+            return validate(model, Fixed(batch, validates=True), batch_size)
         except (TypeError, ValueError) as error:
             return f"refused: {error}"
 

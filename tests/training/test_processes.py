@@ -55,13 +55,15 @@ def test_two_processes_learn_what_one_does(tmp_path, alone, parallel):
     assert_close(found, alone, tmp_path / "run")
 
 
-def test_a_split_model_is_gathered_in_the_first_process_only(tmp_path):
-    """Of a checkpoint, the other processes hold their parts and nothing else."""
-    assert start(tmp_path / "run", "parallel=fsdp", "steps=2", "probe=1", processes=2) is not None
-    for rank in (0, 1):
-        gathered, held, all_weights = json.loads((tmp_path / "run" / f"held-{rank}").read_text())
-        assert gathered == (all_weights if rank == 0 else 0)
-        assert 0.4 * all_weights < held < 0.6 * all_weights
+def test_a_split_model_is_whole_in_the_first_process_only_and_read_in_parts(tmp_path):
+    """Of a checkpoint, the other processes write nothing; and each of them reads the rows that it holds."""
+    done = start(tmp_path / "run", "parallel=fsdp", "steps=2", "probe=1", processes=2)
+    assert done is not None, (tmp_path / "run" / "stderr").read_text()[-5_000:]
+    probed = [json.loads((tmp_path / "run" / f"probed-{rank}").read_text()) for rank in (0, 1)]
+    assert [numbers["gathered"] for numbers in probed] == [probed[0]["all"], 0]
+    assert [numbers["read"] for numbers in probed] == [numbers["held"] for numbers in probed]
+    assert sum(numbers["read"] for numbers in probed) == probed[0]["all"]
+    assert all(0.4 * numbers["all"] < numbers["held"] < 0.6 * numbers["all"] for numbers in probed)
 
 
 @pytest.mark.slow

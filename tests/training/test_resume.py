@@ -11,7 +11,7 @@ from torch import nn
 
 from companion.data import CaptionedShapes, DatasetBatches, SkipGramBatches, TensorBatches, TokenBatches
 from companion.models import GPT, GPTConfig
-from companion.training import TrainConfig, fit
+from companion.training import TrainConfig, fit, saving
 from companion.training.identity import differences, identify
 
 
@@ -179,10 +179,8 @@ def test_many_differences_are_counted_not_listed(tmp_path):
 
 
 def test_an_older_run_is_refused(tmp_path, monkeypatch):
-    from companion.training import checkpoint
-
-    save = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda run, step, learner, state: save(run, step, learner, {"scaler": {}}))
+    save = saving.save
+    monkeypatch.setattr(saving, "save", lambda run, step, learner, state: save(run, step, learner, {"scaler": {}}))
     fit(Line(), line_data(), config(tmp_path))
     with pytest.raises(ValueError, match="got one of an older version: take another checkpoint_dir"):
         fit(Line(), line_data(), config(tmp_path))

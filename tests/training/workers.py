@@ -2,7 +2,8 @@
 
 It trains a small model on random tokens and writes its weights to OUT; options are fields of ``TrainConfig``, or
 ``die=RANK:STEP`` to have that process killed at that step, once, ``full=STEP`` for a disk that is full from then on, or
-``terminate=RANK:STEP`` to have that process told to end, or ``probe=1`` to note what each process holds of the weights.
+``terminate=RANK:STEP`` to have that process told to end, or ``probe=1`` to note what each process holds of the weights
+and how much of a checkpoint it reads.
 """
 
 import ast
@@ -12,15 +13,17 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from companion.data import TokenBatches
 from companion.models import GPT, GPTConfig
 from companion.models.hub.weights import named_weights
-from companion.training import TrainConfig, fit
-from companion.training.distributed import gathered, part, whole
+from companion.training import TrainConfig, fit, split_tensors, whole_weights
+from companion.training.split_tensors import own_part, whole
 
 
 class Data(TokenBatches):
@@ -43,12 +46,61 @@ class Data(TokenBatches):
         return super().batch(step, batch_size, seed=seed)
 
 
+class Counted:
+    """A safetensors file that notes how many numbers are read from it."""
+
+    numbers = 0
+
+    def __init__(self, path, framework):
+        self.file = safe_open(path, framework)
+
+    def __enter__(self):
+        self.file.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.file.__exit__(*error)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def get_tensor(self, name):
+        return self.noted(self.file.get_tensor(name))
+
+    def get_slice(self, name):
+        return CountedSlice(self.file.get_slice(name))
+
+    @staticmethod
+    def noted(tensor):
+        Counted.numbers += tensor.numel()
+        return tensor
+
+
+class CountedSlice:
+    """One tensor of such a file, which is read by rows."""
+
+    def __init__(self, stored):
+        self.get_shape, self.stored = stored.get_shape, stored
+
+    def __getitem__(self, rows):
+        return Counted.noted(self.stored[rows])
+
+
 def probe(model, folder):
-    """Notes how much of the weights each process is given to write, and how much it holds."""
-    rank, weights = int(os.environ["RANK"]), named_weights(model)
-    found = gathered(weights, rank=rank)
-    numbers = [sum(tensor.numel() for tensor in found.values()), sum(part(t).numel() for t in weights.values())]
-    (folder / f"held-{rank}").write_text(json.dumps([*numbers, sum(tensor.numel() for tensor in weights.values())]))
+    """Notes how many numbers of the weights there are, and how many this process is given, holds and reads."""
+    weights = named_weights(model)
+    numbers = {
+        "gathered": sum(tensor.numel() for tensor in whole_weights(model).values()),
+        "held": sum(own_part(tensor).numel() for tensor in weights.values()),
+        "all": sum(tensor.numel() for tensor in weights.values()),
+    }
+    before = {name: whole(tensor).clone() for name, tensor in weights.items()}
+    [checkpoint] = folder.glob("step-*")
+    with mock.patch.object(split_tensors, "safe_open", Counted):
+        for name, tensor in split_tensors.read_like(checkpoint / "model.safetensors", weights):
+            assert torch.equal(whole(tensor), before[name]), name
+    numbers["read"] = Counted.numbers
+    (folder / f"probed-{os.environ['RANK']}").write_text(json.dumps(numbers))
 
 
 def main():

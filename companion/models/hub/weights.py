@@ -1,6 +1,6 @@
 """Weights on disk: safetensors only. A pickle is refused unread, because loading one runs the code that it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -48,19 +48,28 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
     save_file({name: tensor.cpu().contiguous() for name, tensor in named_weights(model).items()}, path)
 
 
+def check_weights(model: nn.Module, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Refuses weights whose names or shapes are not the model's.
+
+    Raises:
+        ValueError: naming what is missing, what is unknown, or which shape differs.
+    """
+    expected = named_weights(model)
+    missing, unknown = sorted(expected.keys() - shapes.keys()), sorted(shapes.keys() - expected.keys())
+    if missing or unknown:
+        raise ValueError(f"expected the weights of {type(model).__name__}, got missing {missing} and unknown {unknown}")
+    for name, tensor in expected.items():
+        wanted, got = tuple(tensor.shape), tuple(shapes[name])
+        if wanted != got:
+            raise ValueError(f"expected {name} of shape {wanted}, got {got}: do config and weights belong together?")
+
+
 def copy_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copies ``weights`` into ``model`` in place; names and shapes must match exactly, or nothing is copied.
 
     Raises:
         ValueError: naming what is missing, what is unknown, or which shape differs.
     """
-    expected = named_weights(model)
-    missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
-    if missing or unknown:
-        raise ValueError(f"expected the weights of {type(model).__name__}, got missing {missing} and unknown {unknown}")
-    for name, tensor in expected.items():
-        if tensor.shape != weights[name].shape:
-            wanted, got = tuple(tensor.shape), tuple(weights[name].shape)
-            raise ValueError(f"expected {name} of shape {wanted}, got {got}: do config and weights belong together?")
-    for name, tensor in expected.items():
+    check_weights(model, {name: tensor.shape for name, tensor in weights.items()})
+    for name, tensor in named_weights(model).items():
         tensor.copy_(weights[name])
