@@ -24,7 +24,7 @@ def largest(found: Tensor, expected: Tensor) -> float:
 def relative(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
     """The largest difference of any gradient, in parts of its own largest entry.
 
-    Where that is 0 but for rounding, as of a constant before a normalisation, in parts of the largest of all gradients.
+    Where that is 0 but for rounding, as of a constant before a normalization, in parts of the largest of all gradients.
     """
     scales = {name: tensor.abs().max().item() for name, tensor in expected.items()}
     top = max(scales.values())

@@ -84,7 +84,7 @@ def attention(rounds: int, device: torch.device) -> list[str]:
         "\n## Attention alone\n",
         f"Forward and backward pass of causal self-attention with its projections, {BATCH} sequences of {TIME:,}",
         f"tokens, {WIDTH} wide, {HEADS} heads; below 1 is faster than the fastest peer. The layer of x-transformers",
-        f"{version('x-transformers')} has no additive constants.\n",
+        f"{version('x-transformers')} has no biases.\n",
         *table(attention_layers, (BATCH, TIME, WIDTH), rounds, device),
     ]
 

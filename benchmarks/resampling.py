@@ -36,7 +36,7 @@ def scores(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def f1(truth: np.ndarray, predicted: np.ndarray, axis: int) -> np.ndarray:
-    """The fastest F1 of rows that we know: counts of booleans, vectorised over resamples."""
+    """The fastest F1 of rows that we know: counts of booleans, vectorized over resamples."""
     hits = np.count_nonzero(truth & predicted, axis=axis)
     return 2 * hits / (np.count_nonzero(truth, axis=axis) + np.count_nonzero(predicted, axis=axis))
 
@@ -47,7 +47,7 @@ def resampled(statistic: Callable[[np.ndarray], float], n: int, count: int) -> C
 
 
 def scipy_f1(truth: np.ndarray, predicted: np.ndarray, count: int) -> Callable[[int], np.ndarray]:
-    """``scipy.stats.bootstrap`` of F1, vectorised."""
+    """``scipy.stats.bootstrap`` of F1, vectorized."""
     return lambda seed: stats.bootstrap(
         (truth, predicted), f1, paired=True, method="percentile", n_resamples=count, batch=20,
         rng=np.random.default_rng(seed),
@@ -57,7 +57,7 @@ def scipy_f1(truth: np.ndarray, predicted: np.ndarray, count: int) -> Callable[[
 def scipy_permutation(
     a: np.ndarray, b: np.ndarray, statistic: Callable[..., np.ndarray], count: int, *, paired: bool
 ) -> Callable[[int], np.ndarray]:
-    """``scipy.stats.permutation_test``, vectorised, in the batches that suit it best: for pairs, all at once."""
+    """``scipy.stats.permutation_test``, vectorized, in the batches that suit it best: for pairs, all at once."""
     kind, batch = ("samples", None) if paired else ("independent", 20)
     return lambda seed: stats.permutation_test(
         (a, b), statistic, permutation_type=kind, vectorized=True, n_resamples=count, batch=batch,

@@ -1,4 +1,4 @@
-"""``fit`` beside a bare loop and beside transformers' GPT-2 in the usual loop: speed, what is learnt, how cost grows.
+"""``fit`` beside a bare loop and beside transformers' GPT-2 in the usual loop: speed, what is learned, how cost grows.
 
 ``python -m benchmarks.training`` needs the extra ``test``. All start from the same weights and see the same batches of
 docstrings. Rounds of a few steps are interleaved, so that a machine whose speed drifts drifts for all.
@@ -101,7 +101,7 @@ def validation(model: nn.Module, data: TokenBatches, device: torch.device, loss_
     return statistics.fmean(losses)
 
 
-def learnt(data: TokenBatches, precision: str, device: torch.device, steps: int) -> list[str]:
+def learned(data: TokenBatches, precision: str, device: torch.device, steps: int) -> list[str]:
     """Validation loss of both after the same steps from the same weights; and how far off the estimate was."""
     config = TrainConfig(steps=steps, precision=precision, device=str(device), **OPTIONS)
     torch.manual_seed(1)
@@ -114,7 +114,7 @@ def learnt(data: TokenBatches, precision: str, device: torch.device, steps: int)
     )
     mine, reference = (validation(m, data, device, loss) for m, loss in ((ours, our_loss), (theirs, their_loss)))
     return [
-        f"\n## What is learnt in {steps} steps from the same weights\n",
+        f"\n## What is learned in {steps} steps from the same weights\n",
         f"Validation loss in nats a token: companion in {precision} {mine:.4f}, transformers in fp32 {reference:.4f}, "
         f"{mine / reference - 1:+.2%}.\n",
         f"`estimate_cost` before the run: {estimate}. After it: {estimate.against(history)}.",
@@ -222,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8, help="rounds that count (default 8)")
     parser.add_argument(
-        "--steps", type=int, default=300, help="steps of the comparison of what is learnt (default 300)"
+        "--steps", type=int, default=300, help="steps of the comparison of what is learned (default 300)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     parser.add_argument("--one-step", nargs=2, help=argparse.SUPPRESS)
@@ -250,7 +250,7 @@ def main() -> None:
         lines += [f"\n## Speed, {precision}\n", *table(speed(data, precision, device, options.rounds))]
     if device.type == "cpu":
         lines += growth()
-    lines += learnt(data, best, device, options.steps)
+    lines += learned(data, best, device, options.steps)
     report.write(f"training-{device.type}.md", "\n".join(lines))
 
 

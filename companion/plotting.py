@@ -1,4 +1,4 @@
-"""One style for all figures: legible in light and dark, in print and to readers with colour-deficient sight."""
+"""One style for all figures: legible in light and dark, in print and to readers with color-deficient sight."""
 
 import matplotlib.pyplot as plt
 from cycler import cycler

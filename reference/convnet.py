@@ -9,7 +9,7 @@ from reference.case import Case, gradients
 
 
 def case(*, large: bool = False) -> Case:
-    """Two stages and a hidden layer; large: 16 colour images of 64×64 pixels through VGG's widths up to 128."""
+    """Two stages and a hidden layer; large: 16 color images of 64×64 pixels through VGG's widths up to 128."""
     size, channels, (a, b, c), kernel, hidden, classes, batch = (
         ((64, 64), 3, (64, 64, 128), 3, 256, 10, 16) if large else ((13, 11), 2, (5, 7, 3), 5, 17, 19, 3)
     )

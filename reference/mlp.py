@@ -1,4 +1,4 @@
-"""MLP with batch normalisation beside ``torch.nn.Sequential``."""
+"""MLP with batch normalization beside ``torch.nn.Sequential``."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from reference.case import Case, gradients
 def case(*, large: bool = False) -> Case:
     """Three layers; large: 1,024 samples through widths of 1,024."""
     sizes, batch = ((1_024, 1_024, 1_024, 10), 1_024) if large else ((7, 11, 5, 3), 13)
-    model = MLP(MLPConfig(sizes=sizes, activation="gelu", normalisation="batch"))
+    model = MLP(MLPConfig(sizes=sizes, activation="gelu", normalization="batch"))
     theirs = nn.Sequential(
         nn.Linear(*sizes[:2]), nn.BatchNorm1d(sizes[1]), nn.GELU(),
         nn.Linear(*sizes[1:3]), nn.BatchNorm1d(sizes[2]), nn.GELU(),

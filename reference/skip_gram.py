@@ -11,13 +11,13 @@ from reference.case import Case, gradients
 class Scores(nn.Module):
     """The scores as sums of products, number by number."""
 
-    def __init__(self, centre: Tensor, context: Tensor) -> None:
+    def __init__(self, center: Tensor, context: Tensor) -> None:
         super().__init__()
-        self.centre, self.context = (nn.Parameter(table.detach().clone()) for table in (centre, context))
+        self.center, self.context = (nn.Parameter(table.detach().clone()) for table in (center, context))
 
-    def forward(self, centres: Tensor, contexts: Tensor) -> Tensor:
+    def forward(self, centers: Tensor, contexts: Tensor) -> Tensor:
         """As :class:`SkipGram` has it."""
-        return (F.embedding(centres, self.centre)[:, None] * F.embedding(contexts, self.context)).sum(dim=2)
+        return (F.embedding(centers, self.center)[:, None] * F.embedding(contexts, self.context)).sum(dim=2)
 
 
 def case(*, large: bool = False) -> Case:
@@ -25,12 +25,12 @@ def case(*, large: bool = False) -> Case:
     vocab, width, batch, noise = (10_000, 100, 16_384, 5) if large else (31, 7, 13, 5)
     model = SkipGram(SkipGramConfig(vocab_size=vocab, width=width))
     nn.init.normal_(model.context.weight)  # they start at 0, where nothing would be compared
-    theirs = Scores(model.centre.weight, model.context.weight)
-    centres, contexts = torch.randint(vocab, (batch,)), torch.randint(vocab, (batch, 1 + noise))
+    theirs = Scores(model.center.weight, model.context.weight)
+    centers, contexts = torch.randint(vocab, (batch,)), torch.randint(vocab, (batch, 1 + noise))
     return Case(
         model=model,
-        inputs=(centres, contexts),
-        batch=(centres, contexts[:, 0], contexts[:, 1:]),
+        inputs=(centers, contexts),
+        batch=(centers, contexts[:, 0], contexts[:, 1:]),
         reference=theirs,
         reference_name="torch.nn.functional.embedding",
         reference_gradients=gradients(theirs, lambda name: f"{name}.weight"),

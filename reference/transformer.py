@@ -40,7 +40,7 @@ class Reference(nn.Module):
         self.target = nn.Embedding(config.target_vocab, config.width)
         sizes = (config.width, config.n_head, config.hidden, 0.0, config.activation, config.epsilon, True)
         block = nn.TransformerEncoderLayer(*sizes, norm_first=config.norm_first)
-        # The paper's post-norm has no normalisation at the end of a stack, which torch adds by default.
+        # The paper's post-norm has no normalization at the end of a stack, which torch adds by default.
         norms = [nn.LayerNorm(config.width, eps=config.epsilon) if config.norm_first else None for _ in range(2)]
         self.core = nn.Transformer(
             config.width, config.n_head, batch_first=True,

@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             100,
             "tokens to write at most, about 3 bytes each; the end of a text ends it (default: 100)",
         ),
-        ("temperature", float, 0.8, "0 takes the likeliest token, 1 draws as learnt (default: 0.8)"),
+        ("temperature", float, 0.8, "0 takes the likeliest token, 1 draws as learned (default: 0.8)"),
         ("top-k", int, None, "draw from this many of the likeliest tokens"),
         ("top-p", float, None, "draw from the fewest tokens that reach this probability"),
         ("seed", int, None, "the same seed writes the same text"),

@@ -1,9 +1,9 @@
-"""Synthetic images of coloured shapes with captions that are true of them; no photographs, no language but this.
+"""Synthetic images of colored shapes with captions that are true of them; no photographs, no language but this.
 
 A caption names one shape, as in "a red circle", or two and how they stand, as in "a red circle above a blue square" or
 "a red circle left of a blue square". Positions and sizes, of which captions say nothing, are drawn for every image.
 
-Axes: caption; colour (red, green, blue: from 0 to 1); height, width (pixels, from the top and from the left); word.
+Axes: caption; color (red, green, blue: from 0 to 1); height, width (pixels, from the top and from the left); word.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from companion.data.checks import refuse_bare_text
 from companion.data.fingerprint import digest_items
 from companion.data.order import shuffled_items
 
-COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
+COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 SHAPES = ("circle", "square", "triangle")
 RELATIONS = ("above", "left of")
 #: The words of captions by number; 0 is padding.
-CAPTION_WORDS = ("", "a", *COLOURS, *SHAPES, "above", "left", "of")
+CAPTION_WORDS = ("", "a", *COLORS, *SHAPES, "above", "left", "of")
 #: Words of the longest caption.
 CAPTION_LENGTH = 8
 
@@ -34,7 +34,7 @@ Images = Float[np.ndarray, "caption 3 height width"]
 @cache
 def all_captions() -> tuple[str, ...]:
     """Every caption: 12 of one shape, 264 of two that differ."""
-    things = [f"a {colour} {shape}" for colour, shape in product(COLOURS, SHAPES)]
+    things = [f"a {color} {shape}" for color, shape in product(COLORS, SHAPES)]
     pairs = product(permutations(things, 2), RELATIONS)
     return (*things, *(f"{first} {relation} {second}" for (first, second), relation in pairs))
 
@@ -82,8 +82,8 @@ def _draw(words: list[str], rng: np.random.Generator, size: int) -> Float[np.nda
     middles = rng.uniform(0.25, 0.75, size=(2, 2))  # [shape, from the left and from the top]
     if len(things) == 2:
         middles[:, int("above" in words)] = np.array([0.25, 0.75]) + rng.uniform(-0.05, 0.05, size=2)
-    for (colour, shape), middle, radius in zip(things, middles, rng.uniform(0.13, 0.19, size=2), strict=False):
-        image[:, _mask(shape, middle, radius, size)] = np.array(COLOURS[colour])[:, None]
+    for (color, shape), middle, radius in zip(things, middles, rng.uniform(0.13, 0.19, size=2), strict=False):
+        image[:, _mask(shape, middle, radius, size)] = np.array(COLORS[color])[:, None]
     return image
 
 

@@ -22,11 +22,11 @@ CIFAR10_CLASSES = (
 )  # fmt: skip
 _SHAPE = (3, 32, 32)
 
-LabelledImages = tuple[Float[Tensor, "n channel height width"], Int[Tensor, " n"]]
+LabeledImages = tuple[Float[Tensor, "n channel height width"], Int[Tensor, " n"]]
 TestImages = tuple[Float[Tensor, "test channel height width"], Int[Tensor, " test"]]
 
 
-def cifar10(folder: str | Path | None = None) -> tuple[LabelledImages, TestImages]:
+def cifar10(folder: str | Path | None = None) -> tuple[LabeledImages, TestImages]:
     """Training and test set, each images [n, 3, 32, 32] and int64 labels [n], in the order of the files.
 
     Pixels are float32 in [0, 1], the bytes divided by 255: 614 MB and 123 MB of memory. ``TensorBatches(*cifar10())``
@@ -59,6 +59,6 @@ def _read(path: Path) -> np.ndarray:
     return records
 
 
-def _tensors(records: np.ndarray) -> LabelledImages:
+def _tensors(records: np.ndarray) -> LabeledImages:
     images = torch.from_numpy(records[:, 1:].reshape(-1, *_SHAPE)).float().div_(255)
     return images, torch.from_numpy(records[:, 0].astype(np.int64))

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-#: What the mark of an unlabelled node is: a model's loss passes over it.
-UNLABELLED = -100
+#: What the mark of an unlabeled node is: a model's loss passes over it.
+UNLABELED = -100
 
 Mask = Bool[Tensor, " nodes"]
 
@@ -40,7 +40,7 @@ class Graph:
             raise ValueError(f"expected features, labels and names (or none) of the same nodes, got {got}")
         if self.edges.ndim != 2 or len(self.edges) != 2 or not ((self.edges >= 0) & (self.edges < nodes)).all():
             raise ValueError(f"expected edges [2, edges] between nodes 0 to {nodes - 1}, got {list(self.edges.shape)}")
-        known = (self.labels >= 0) & (self.labels < len(self.classes)) | (self.labels == UNLABELLED)
+        known = (self.labels >= 0) & (self.labels < len(self.classes)) | (self.labels == UNLABELED)
         if not known.all():
             raise ValueError(f"expected labels below {len(self.classes)}, or -100, got {self.labels[~known][0].item()}")
 
@@ -90,7 +90,7 @@ def planted_graph(
 def split_nodes(
     labels: Int[Tensor, " nodes"], *, train_per_class: int = 20, validation_fraction: float = 0.3, seed: int = 0
 ) -> tuple[Mask, Mask, Mask]:
-    """Masks of the nodes for training, validation and testing, drawn; an unlabelled node is in none.
+    """Masks of the nodes for training, validation and testing, drawn; an unlabeled node is in none.
 
     Few nodes a class are for training, as in Kipf & Welling 2017: ``torch.where(mask, labels, -100)`` hides the others
     from a loss.
@@ -106,11 +106,11 @@ def split_nodes(
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator)
-    order = order[labels[order] != UNLABELLED]
+    order = order[labels[order] != UNLABELED]
     drawn = labels[order]
     counts = torch.bincount(drawn)
     if train_per_class < 1 or not len(drawn):
-        raise ValueError(f"expected train_per_class of at least 1 and labelled nodes, got {train_per_class}")
+        raise ValueError(f"expected train_per_class of at least 1 and labeled nodes, got {train_per_class}")
     if ((counts > 0) & (counts <= train_per_class)).any():
         raise ValueError(f"expected more than {train_per_class=} nodes of every class, got {counts.tolist()} nodes")
     rank = (drawn[:, None] == torch.arange(len(counts))).cumsum(0).gather(1, drawn[:, None])[:, 0]

@@ -46,7 +46,7 @@ def digits() -> tuple[Images, Labels]:
 def stratified_split(
     images: Images, labels: Labels, *, validation_fraction: float = 0.2, seed: int = 0
 ) -> tuple[TrainImages, HeldOutImages]:
-    """Training and validation images with the same share of each class, but for rounding; the order stays.
+    """Training and validation images with the same proportion of each class, but for rounding; the order stays.
 
     Args:
         images: all images.

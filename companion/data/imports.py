@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from companion import runtime
 from companion.data.corpora import fingerprint, source_files
-from companion.data.graphs import UNLABELLED, Graph
+from companion.data.graphs import UNLABELED, Graph
 
 
 def import_graph(package: str = "scipy", *, features: int = 256, smallest: int = 20) -> Graph:
@@ -35,7 +35,7 @@ def import_graph(package: str = "scipy", *, features: int = 256, smallest: int =
     Args:
         package: its import name.
         features: numbers a node.
-        smallest: modules of a subpackage with fewer than this stay in the graph, unlabelled.
+        smallest: modules of a subpackage with fewer than this stay in the graph, unlabeled.
 
     Raises:
         ValueError: where the package is not installed, or no subpackage has ``smallest`` modules.
@@ -71,7 +71,7 @@ def _build(files: list[tuple[str, Path]], features: int, smallest: int) -> Graph
     return Graph(
         features=torch.stack([_bag(tree, features) for tree, _ in trees.values()]),
         edges=torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T.contiguous(),
-        labels=torch.tensor([classes.index(group) if group in classes else UNLABELLED for group in groups]),
+        labels=torch.tensor([classes.index(group) if group in classes else UNLABELED for group in groups]),
         classes=tuple(classes),
         names=tuple(trees),
     )

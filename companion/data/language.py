@@ -1,4 +1,4 @@
-"""A language-modelling data set from documents: tokenizer, tokens, and which module each token is from."""
+"""A language-modeling data set from documents: tokenizer, tokens, and which module each token is from."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from tokenizers import Tokenizer
 
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
@@ -54,15 +54,15 @@ class TokenCorpus:
     """Training and validation tokens of text that no module shares.
 
     Attributes:
-        tokenizer: learnt from the training text alone.
+        tokenizer: learned from the training text alone.
         train: training tokens.
         validation: validation tokens.
         validation_module: a number for the module that each validation token is from, counting from 0.
     """
 
     tokenizer: Tokenizer
-    train: Tokens
-    validation: Tokens
+    train: Integer[np.ndarray, " train_time"]
+    validation: Integer[np.ndarray, " time"]
     validation_module: Int[np.ndarray, " time"]
 
     @property

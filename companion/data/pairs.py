@@ -126,7 +126,7 @@ def pair_batches(pairs: Sequence[Pair], *, validation: float = 0.1) -> tuple[Ten
 
     Args:
         pairs: what to encode, in random order; no pair may occur twice.
-        validation: the share of the pairs, the last ones, that is kept for validation; at least one pair.
+        validation: the proportion of the pairs, the last ones, that is kept for validation; at least one pair.
 
     Raises:
         ValueError: where a pair occurs twice, or ``validation`` leaves no pair on one side.

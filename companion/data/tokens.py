@@ -30,7 +30,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     Every byte has a token of its own, so any text can be encoded, and decoding gives back the same text.
 
     Args:
-        texts: what the merges are learnt from: training texts only.
+        texts: what the merges are learned from: training texts only.
         vocab_size: number of tokens, at least 257 (256 bytes and the end of text).
 
     Raises:

@@ -14,7 +14,7 @@ from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 
 Words = Int[np.ndarray, " time"]
-Pairs = tuple[Int[Tensor, " batch"], Int[Tensor, " batch"], Int[Tensor, "batch noise"]]  # centres, contexts, negatives
+Pairs = tuple[Int[Tensor, " batch"], Int[Tensor, " batch"], Int[Tensor, "batch noise"]]  # centers, contexts, negatives
 _NONE = np.empty(0, dtype=np.int64)
 
 #: Relations by the names of their two sides, and pairs of words that stand in them.
@@ -28,7 +28,7 @@ RELATIONS = {
         "book books", "leaf leaves", "star stars", "knife knives",
     ),
 }  # fmt: skip
-_NEIGHBOURS = 3  # words that belong to each pair, and to each side
+_NEIGHBORS = 3  # words that belong to each pair, and to each side
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def planted_corpus(*, sentences: int = 20_000, seed: int = 0) -> PlantedCorpus:
     vocabulary = np.unique(np.concatenate([members.ravel(), around.ravel()]))
     rng = np.random.default_rng(seed)
     pair, side = rng.integers(len(members), size=(sentences, 1)), rng.integers(2, size=(sentences, 1))
-    source, which = rng.integers(2, size=(sentences, 4)), rng.integers(_NEIGHBOURS, size=(sentences, 4))
+    source, which = rng.integers(2, size=(sentences, 4)), rng.integers(_NEIGHBORS, size=(sentences, 4))
     others, middle = around[pair, side, source, which], members[pair, side]
     text = np.concatenate([others[:, :2], middle, others[:, 2:]], axis=1).ravel()
     number = vocabulary.searchsorted  # the vocabulary is sorted
@@ -90,14 +90,14 @@ def _planted_words() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _numbered(word: str) -> list[str]:
-    return [f"{word}.{i}" for i in range(_NEIGHBOURS)]
+    return [f"{word}.{i}" for i in range(_NEIGHBORS)]
 
 
 class SkipGramBatches:
-    r"""Pairs of neighbouring words, each with words drawn from the noise distribution (Mikolov et al. 2013, NIPS).
+    r"""Pairs of neighboring words, each with words drawn from the noise distribution (Mikolov et al. 2013, NIPS).
 
-    A word of frequency f stays with probability :math:`\min(1, \sqrt{t / f})` (equation 5); neighbours are counted in
-    what is left. Each word that is left is the centre of one pair an epoch, but for the first and last ``window``. Its
+    A word of frequency f stays with probability :math:`\min(1, \sqrt{t / f})` (equation 5); neighbors are counted in
+    what is left. Each word that is left is the center of one pair an epoch, but for the first and last ``window``. Its
     context lies d = 1 … ``window`` words before or after, d with a probability in proportion to ``window`` + 1 − d, as
     under windows of random size (Mikolov et al. 2013, ICLR workshop, section 3.2). Noise has a probability in
     proportion to :math:`f^{3/4}` (section 2.2).
@@ -145,9 +145,9 @@ class SkipGramBatches:
         self._distances = np.repeat(np.arange(1, window + 1), np.arange(window, 0, -1))
 
     def batch(self, step: int, batch_size: int, *, seed: int) -> Pairs:
-        """Centres, contexts and noise of training step ``step``."""
-        centres = shuffled_items(len(self.train) - 2 * self.window, step, batch_size, seed=seed) + self.window
-        return self._pairs(self.train, centres, np.random.default_rng([seed, step, 1]))
+        """Centers, contexts and noise of training step ``step``."""
+        centers = shuffled_items(len(self.train) - 2 * self.window, step, batch_size, seed=seed) + self.window
+        return self._pairs(self.train, centers, np.random.default_rng([seed, step, 1]))
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells these batches from others."""
@@ -162,17 +162,17 @@ class SkipGramBatches:
 
     def validation(self, batch_size: int) -> Iterator[Pairs]:
         """One pair of each word of the validation text, in order; the same pairs and noise each time."""
-        centres = np.arange(self.window, len(self.validation_words) - self.window)
-        if len(centres):
-            pairs = self._pairs(self.validation_words, centres, np.random.default_rng(self.seed))
+        centers = np.arange(self.window, len(self.validation_words) - self.window)
+        if len(centers):
+            pairs = self._pairs(self.validation_words, centers, np.random.default_rng(self.seed))
             yield from zip(*(words.split(batch_size) for words in pairs), strict=True)
 
-    def _pairs(self, text: Words, centres: Int[np.ndarray, " batch"], rng: np.random.Generator) -> Pairs:
+    def _pairs(self, text: Words, centers: Int[np.ndarray, " batch"], rng: np.random.Generator) -> Pairs:
         """A context and noise for the words at these places."""
-        distance = rng.choice(self._distances, size=len(centres)) * rng.choice([-1, 1], size=len(centres))
-        places = rng.random((len(centres), self.negatives)) * self._cumulative[-1]
+        distance = rng.choice(self._distances, size=len(centers)) * rng.choice([-1, 1], size=len(centers))
+        places = rng.random((len(centers), self.negatives)) * self._cumulative[-1]
         noise = self._cumulative.searchsorted(places, side="right")  # right: no word of probability 0
-        return _as_tensor(text[centres]), _as_tensor(text[centres + distance]), _as_tensor(noise)
+        return _as_tensor(text[centers]), _as_tensor(text[centers + distance]), _as_tensor(noise)
 
 
 def _as_tensor(words: np.ndarray) -> Tensor:

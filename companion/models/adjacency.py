@@ -133,8 +133,8 @@ class _Propagate(torch.autograd.Function):
         order: Tensor,
         back_offsets: Tensor,
     ) -> Tensor:
-        learnt = ctx.needs_input_grad[1]  # only then are features needed again: GCN keeps none of them
-        ctx.save_for_backward(x if learnt else None, weights, sources, targets, offsets, order, back_offsets)
+        learned = ctx.needs_input_grad[1]  # only then are features needed again: GCN keeps none of them
+        ctx.save_for_backward(x if learned else None, weights, sources, targets, offsets, order, back_offsets)
         return _sums(x.detach(), sources, offsets, weights.detach())
 
     @staticmethod

@@ -1,6 +1,6 @@
 r"""Autoencoders: samples through a narrow layer and back, without and with probabilities.
 
-:class:`Autoencoder` minimises :math:`\lVert x - g(f(x)) \rVert^2`. Without hidden layers its best weights span the
+:class:`Autoencoder` minimizes :math:`\lVert x - g(f(x)) \rVert^2`. Without hidden layers its best weights span the
 principal components (Baldi & Hornik 1989).
 
 :class:`VAE` (Kingma & Welling 2014) is a density model, :math:`z \sim N(0, I)` and :math:`x \sim p(x \mid z)`, with
@@ -163,8 +163,8 @@ class VAE(nn.Module):
         \log p(x \mid z) &= \sum_i x_i \log g_i(z) + (1 - x_i) \log (1 - g_i(z)).
 
     The first includes its constant, so that bounds of different models compare. The second is a probability of binary
-    inputs. Grey values between 0 and 1 are accepted, as is common, but the formula is then no log-density: it lacks a
-    normalising constant (Loaiza-Ganem & Cunningham 2019), and does not compare with a Gaussian's.
+    inputs. Gray values between 0 and 1 are accepted, as is common, but the formula is then no log-density: it lacks a
+    normalizing constant (Loaiza-Ganem & Cunningham 2019), and does not compare with a Gaussian's.
     """
 
     def __init__(self, config: VAEConfig) -> None:

@@ -1,6 +1,6 @@
 r"""BERT: an encoder that reads in both directions, and predicts masked tokens (Devlin et al. 2019).
 
-The sum of token, position and segment embeddings is normalised, then goes through post-norm blocks:
+The sum of token, position and segment embeddings is normalized, then goes through post-norm blocks:
 
 .. math::
 
@@ -66,7 +66,7 @@ class BERTConfig(BlockConfig):
 
 
 class BERTEmbeddings(nn.Module):
-    """Token, position and segment embeddings, added and normalised."""
+    """Token, position and segment embeddings, added and normalized."""
 
     def __init__(self, config: BERTConfig) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 r"""The blocks that encoders and decoders are stacks of (Vaswani et al. 2017, section 3.1).
 
 A sub-layer :math:`f`, attention or the feed-forward layers :math:`W_2\,\sigma(W_1 x + b_1) + b_2` (equation 2), stands
-in a residual connection. The normalisation comes after the sum, as in the paper, or before the sub-layer:
+in a residual connection. The normalization comes after the sum, as in the paper, or before the sub-layer:
 
 .. math::
 
@@ -29,8 +29,8 @@ class BlockConfig(AttentionConfig):
         n_layer: number of blocks.
         hidden: width inside a block's feed-forward layers.
         activation: the function between them; ``gelu`` is the exact one.
-        norm_first: normalise before each sub-layer (pre-norm), not after the sum.
-        epsilon: what layer normalisation adds to the variance.
+        norm_first: normalize before each sub-layer (pre-norm), not after the sum.
+        epsilon: what layer normalization adds to the variance.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
@@ -65,7 +65,7 @@ class PositionwiseFeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    """A sub-layer with its residual connection, normalisation and dropout; further arguments go to the sub-layer."""
+    """A sub-layer with its residual connection, normalization and dropout; further arguments go to the sub-layer."""
 
     def __init__(self, config: BlockConfig, layer: nn.Module) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class DecoderBlock(nn.Module):
 
 
 class Stack(nn.Module):
-    """Blocks one after the other, and with pre-norm the normalisation of what they have added up."""
+    """Blocks one after the other, and with pre-norm the normalization of what they have added up."""
 
     def __init__(self, config: BlockConfig, block: type[EncoderBlock] | type[DecoderBlock]) -> None:
         super().__init__()

@@ -25,11 +25,11 @@ from companion.models.images import check_counts, check_images, init_before_relu
 
 @dataclass(frozen=True)
 class ConvNetConfig:
-    """The shape of a :class:`ConvNet`. The defaults fit images of 8×8 pixels in grey.
+    """The shape of a :class:`ConvNet`. The defaults fit images of 8×8 pixels in gray.
 
     Attributes:
         image_size: height and width of the images, in pixels.
-        channels: numbers a pixel: 1 for grey, 3 for colour.
+        channels: numbers a pixel: 1 for gray, 3 for color.
         stages: for each stage the output channels of its convolutions; a stage ends by halving height and width.
         kernel: edge of every convolution, in pixels; odd.
         hidden: units of the hidden layers between the last stage and the logits.
@@ -55,7 +55,7 @@ class ConvNetConfig:
         if not self.stages or not all(stage and min(stage) > 0 for stage in self.stages):
             raise ValueError(f"expected stages to hold the channels of one convolution or more each, got {self.stages}")
         if self.kernel % 2 == 0:
-            raise ValueError(f"expected an odd kernel, which has a centre, got kernel={self.kernel}")
+            raise ValueError(f"expected an odd kernel, which has a center, got kernel={self.kernel}")
         if min(self.image_size) < 2 ** len(self.stages):
             raise ValueError(
                 f"expected image_size of at least {2 ** len(self.stages)} pixels each way, which {len(self.stages)} "

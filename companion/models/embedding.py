@@ -1,7 +1,7 @@
 r"""Word embeddings: word2vec's skip-gram with negative sampling (Mikolov et al. 2013, NIPS, equation 4).
 
-A word c has a centre vector :math:`v_c`, a word o a context vector :math:`u_o`. A pair that occurs together is told
-from k pairs of the same centre with words drawn from a noise distribution :math:`P_n`, by logistic regression:
+A word c has a center vector :math:`v_c`, a word o a context vector :math:`u_o`. A pair that occurs together is told
+from k pairs of the same center with words drawn from a noise distribution :math:`P_n`, by logistic regression:
 
 .. math::
 
@@ -20,7 +20,7 @@ vectors start at 0. Departure: gradients are dense, where that program moved onl
 takes them, and a step costs time in proportion to the vocabulary: with Adam, sparse ones pay off beyond some ten
 thousand words.
 
-Axes: batch; candidate (words that a centre is scored against); noise; width; count (words returned).
+Axes: batch; candidate (words that a center is scored against); noise; width; count (words returned).
 """
 
 from dataclasses import dataclass
@@ -54,30 +54,30 @@ class SkipGramConfig:
 
 
 class SkipGram(nn.Module):
-    """Skip-gram with negative sampling: a word's vector is what tells its neighbours from noise."""
+    """Skip-gram with negative sampling: a word's vector is what tells its neighbors from noise."""
 
     def __init__(self, config: SkipGramConfig) -> None:
         super().__init__()
         self.config = config
-        self.centre = nn.Embedding(config.vocab_size, config.width)
+        self.center = nn.Embedding(config.vocab_size, config.width)
         self.context = nn.Embedding(config.vocab_size, config.width)
-        nn.init.uniform_(self.centre.weight, -0.5 / config.width, 0.5 / config.width)
+        nn.init.uniform_(self.center.weight, -0.5 / config.width, 0.5 / config.width)
         nn.init.zeros_(self.context.weight)
 
     def forward(
-        self, centres: Int[Tensor, " batch"], contexts: Int[Tensor, "batch candidate"]
+        self, centers: Int[Tensor, " batch"], contexts: Int[Tensor, "batch candidate"]
     ) -> Float[Tensor, "batch candidate"]:
-        r"""The scores :math:`u_o^\top v_c` of each centre c with its own candidates o: log-odds of a true pair.
+        r"""The scores :math:`u_o^\top v_c` of each center c with its own candidates o: log-odds of a true pair.
 
         Raises:
             ValueError: where the words are not int64, do not go together or lie outside the vocabulary.
         """
-        self._check("centres", centres, "batch")
-        self._check("contexts", contexts, len(centres), "candidate")
-        return self._scores(centres, contexts)
+        self._check("centers", centers, "batch")
+        self._check("contexts", contexts, len(centers), "candidate")
+        return self._scores(centers, contexts)
 
     def loss(
-        self, centres: Int[Tensor, " batch"], contexts: Int[Tensor, " batch"], negatives: Int[Tensor, "batch noise"]
+        self, centers: Int[Tensor, " batch"], contexts: Int[Tensor, " batch"], negatives: Int[Tensor, "batch noise"]
     ) -> Float[Tensor, ""]:
         """The loss of a pair and its noise, averaged over the batch, in nats.
 
@@ -86,24 +86,24 @@ class SkipGram(nn.Module):
         Raises:
             ValueError: as :meth:`forward`, for each of the three.
         """
-        self._check("centres", centres, "batch")
-        self._check("contexts", contexts, len(centres))
-        self._check("negatives", negatives, len(centres), "noise")
-        scores = self._scores(centres, torch.cat([contexts[:, None], negatives], dim=1))
+        self._check("centers", centers, "batch")
+        self._check("contexts", contexts, len(centers))
+        self._check("negatives", negatives, len(centers), "noise")
+        scores = self._scores(centers, torch.cat([contexts[:, None], negatives], dim=1))
         labels = torch.zeros_like(scores)
         labels[:, 0] = 1
         return F.binary_cross_entropy_with_logits(scores, labels, reduction="sum") / len(scores)
 
     def n_targets(
-        self, centres: Int[Tensor, " batch"], contexts: Int[Tensor, " batch"], negatives: Int[Tensor, "batch noise"]
+        self, centers: Int[Tensor, " batch"], contexts: Int[Tensor, " batch"], negatives: Int[Tensor, "batch noise"]
     ) -> int:
         """The number of pairs: what the mean of :meth:`loss` is over."""
-        return len(centres)
+        return len(centers)
 
     @property
     def vectors(self) -> Float[Tensor, "vocab width"]:
-        """The words' vectors, those of centres, without a gradient; they share the model's memory."""
-        return self.centre.weight.detach()
+        """The words' vectors, those of centers, without a gradient; they share the model's memory."""
+        return self.center.weight.detach()
 
     def most_similar(
         self, words: Int[Tensor, " batch"], count: int = 10
@@ -136,9 +136,9 @@ class SkipGram(nn.Module):
         return self._nearest(unit[b] - unit[a] + unit[c], torch.stack([a, b, c], dim=1), count)
 
     def _scores(
-        self, centres: Int[Tensor, " batch"], contexts: Int[Tensor, "batch candidate"]
+        self, centers: Int[Tensor, " batch"], contexts: Int[Tensor, "batch candidate"]
     ) -> Float[Tensor, "batch candidate"]:
-        return torch.einsum("bw,bcw->bc", self.centre(centres), self.context(contexts))
+        return torch.einsum("bw,bcw->bc", self.center(centers), self.context(contexts))
 
     def _unit(self) -> Float[Tensor, "vocab width"]:
         return F.normalize(self.vectors, dim=1)

@@ -1,6 +1,6 @@
 r"""Generative adversarial networks: a generator G makes samples from noise z, a discriminator D scores them.
 
-D returns a score without a sigmoid; :math:`\sigma(D(x))` is the probability that x is real. Each player minimises its
+D returns a score without a sigmoid; :math:`\sigma(D(x))` is the probability that x is real. Each player minimizes its
 own loss, :math:`L_D` over D's parameters and :math:`L_G` over G's. ``non_saturating`` (Goodfellow et al. 2014,
 section 3) and ``wgan_gp`` (Gulrajani et al. 2017, equation 3; there D is called the critic):
 
@@ -12,13 +12,13 @@ section 3) and ``wgan_gp`` (Gulrajani et al. 2017, equation 3; there D is called
 with :math:`\hat{x} = u x + (1 - u) G(z)` and one uniform u for each pair.
 
 Images are made by a DCGAN (Radford, Metz & Chintala 2016): from 4 × 4 pixels each layer doubles the side; batch
-normalisation after every layer but G's last and D's first and last; ReLU in G, leaky ReLU (0.2) in D, tanh at the
+normalization after every layer but G's last and D's first and last; ReLU in G, leaky ReLU (0.2) in D, tanh at the
 end; weights start normal with standard deviation 0.02. Departures: kernels of 4 × 4 pixels, which a stride of 2
 divides; normal noise in place of uniform; D keeps no running statistics, because those of real and of generated
-batches differ: it normalises by the batch at hand, in evaluation too.
+batches differ: it normalizes by the batch at hand, in evaluation too.
 
-With ``wgan_gp`` D has no normalisation at all: the penalty is on the gradient of each sample's own score, and batch
-normalisation would make a score depend on the other samples (Gulrajani et al. 2017, section 4).
+With ``wgan_gp`` D has no normalization at all: the penalty is on the gradient of each sample's own score, and batch
+normalization would make a score depend on the other samples (Gulrajani et al. 2017, section 4).
 
 Axes: ``batch`` samples; ``noise`` the entries of z; ``*shape`` the axes of a sample.
 """
@@ -206,7 +206,7 @@ class GAN(nn.Module):
 
 def _image_generator(config: GANConfig) -> nn.Sequential:
     first, last = config.hidden[0], config.hidden[-1]
-    # No additive constants before batch normalisation: it would take them off again.
+    # No biases before batch normalization: it would take them off again.
     layers: list[nn.Module] = [
         nn.Linear(config.noise, first * _SIDE**2, bias=False),
         nn.Unflatten(1, (first, _SIDE, _SIDE)),
@@ -219,11 +219,11 @@ def _image_generator(config: GANConfig) -> nn.Sequential:
 
 def _image_discriminator(config: GANConfig) -> nn.Sequential:
     first, last = config.hidden[0], config.hidden[-1]
-    normalised = config.loss == "non_saturating"
+    normalized = config.loss == "non_saturating"
     layers: list[nn.Module] = [nn.Conv2d(config.shape[0], last, 4, 2, 1), _LeakyReLU()]
     for narrow, wide in pairwise(config.hidden[::-1]):
-        layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=not normalised))
-        if normalised:
+        layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=not normalized))
+        if normalized:
             layers.append(nn.BatchNorm2d(wide, track_running_stats=False))
         layers.append(_LeakyReLU())
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(first * _SIDE**2, 1))

@@ -1,7 +1,7 @@
 r"""A decoder-only transformer language model: GPT-2 (Radford et al. 2019), by its options Llama (Touvron et al. 2023).
 
 With token embeddings :math:`E`, position embeddings :math:`P`, and pre-norm blocks (Vaswani et al. 2017, with the
-normalisation moved before each sub-layer):
+normalization moved before each sub-layer):
 
 .. math::
 
@@ -11,9 +11,9 @@ normalisation moved before each sub-layer):
 
     p(x_{t+1} \mid x_{\le t}) = \mathrm{softmax}(\mathrm{Norm}(h^{(L)}_t)\, E^\top).
 
-Attention is causal: position t sees positions up to t only. GPT-2 is the default: Norm is layer normalisation, and the
+Attention is causal: position t sees positions up to t only. GPT-2 is the default: Norm is layer normalization, and the
 output weights are the token embeddings (tied). Departure from the paper: ``bias=False`` by default leaves the biases
-out of linear layers and normalisations, which costs no quality at these sizes and makes the model smaller.
+out of linear layers and normalizations, which costs no quality at these sizes and makes the model smaller.
 
 A Llama has no :math:`P` but turns queries and keys (``positions="rotary"``); its Norm is RMSNorm (Zhang & Sennrich
 2019), :math:`g \odot x / \sqrt{\mathrm{mean}(x^2) + \epsilon}` with a learned gain :math:`g` (``norm="rms"``); its MLP
@@ -48,14 +48,14 @@ from companion.models.sampling import sample
 
 
 def make_norm(config: GPTConfig) -> nn.Module:
-    """A normalisation of the residual stream."""
+    """A normalization of the residual stream."""
     if config.norm == "rms":
         return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
     return nn.LayerNorm(config.n_embd, eps=config.norm_eps, bias=config.bias)
 
 
 class Block(nn.Module):
-    """Attention, then the feed-forward layers, each normalised first and added to the residual stream."""
+    """Attention, then the feed-forward layers, each normalized first and added to the residual stream."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class GPT(nn.Module):
     """A decoder-only language model. Parameters carry the names that Hugging Face gives those of GPT-2.
 
     Weights start as in GPT-2, whatever the options: normal with standard deviation 0.02, and 0.02/√(2·n_layer) where a
-    layer writes to the residual stream, so that its variance does not grow with depth; normalisations start at 1,
+    layer writes to the residual stream, so that its variance does not grow with depth; normalizations start at 1,
     biases at 0.
     """
 

@@ -22,11 +22,11 @@ class GPTConfig:
         n_head: attention heads a block; divides ``n_embd``.
         n_embd: width of the residual stream, in numbers a token.
         dropout: probability with which activations are dropped in training.
-        bias: whether linear layers and layer normalisations have biases, as GPT-2 has.
+        bias: whether linear layers and layer normalizations have biases, as GPT-2 has.
         positions: ``learned`` adds a vector a position to the embeddings; ``rotary`` turns queries and keys.
         rope_theta: base of the rotary angles; larger ones turn more slowly. Without effect on learned positions.
-        norm: ``layer`` normalisation, or ``rms``, which subtracts no mean.
-        norm_eps: what the normalisations add to the mean square before the root is taken.
+        norm: ``layer`` normalization, or ``rms``, which subtracts no mean.
+        norm_eps: what the normalizations add to the mean square before the root is taken.
         feed_forward: ``gelu``, two layers; or ``swiglu``, three layers, one of which gates another.
         n_inner: width between the feed-forward layers; None is 4 · ``n_embd``.
         n_kv_head: heads of keys and values, shared by ``n_head`` of queries, which it divides; None is ``n_head``.

@@ -1,7 +1,7 @@
 r"""Graph neural networks that classify nodes: GCN, GraphSAGE and GAT.
 
 Each layer mixes a node's features with those of the nodes that have an edge to it. With features :math:`\mathbf{h}_j`
-of node j, :math:`N(i)` the sources of the edges into i, :math:`\sigma` a nonlinearity and learnt :math:`\mathbf{W}`,
+of node j, :math:`N(i)` the sources of the edges into i, :math:`\sigma` a nonlinearity and learned :math:`\mathbf{W}`,
 :math:`\mathbf{b}` and :math:`\mathbf{a}`:
 
 GCN (Kipf & Welling 2017, eq. 8), where :math:`d_i` is the number of edges into i, its own loop included:
@@ -28,7 +28,7 @@ GAT (Veličković et al. 2018, eq. 3 to 6), a head; heads stand side by side, an
     \bigr), \qquad
     \mathbf{h}'_i = \sigma\Bigl(\sum_j \alpha_{ij} \mathbf{W} \mathbf{h}_j + \mathbf{b}\Bigr).
 
-Departures: edges may be directed. GCN's layers have :math:`\mathbf{b}`. GraphSAGE takes all neighbours and no sample of
+Departures: edges may be directed. GCN's layers have :math:`\mathbf{b}`. GraphSAGE takes all neighbors and no sample of
 them, does not scale features to length 1, and a node that no edge enters gets a mean of 0. Edges that occur twice
 count twice. GCN and GAT give each node exactly one loop, whatever loops there were; GraphSAGE takes loops as any edge.
 All of this is what PyTorch Geometric does. A graph without edges is allowed.
@@ -132,7 +132,7 @@ class NodeClassifier(nn.Module):
     def loss(
         self, x: Float[Tensor, "nodes features"], adjacency: Adjacency, labels: Int[Tensor, " nodes"]
     ) -> Float[Tensor, ""]:
-        """Mean cross-entropy in nats a labelled node; a label of -100 marks a node that does not count.
+        """Mean cross-entropy in nats a labeled node; a label of -100 marks a node that does not count.
 
         Raises:
             ValueError: as :meth:`forward`; where ``labels`` are not int64 [nodes], name no class, or are all -100.
@@ -143,7 +143,7 @@ class NodeClassifier(nn.Module):
         return F.cross_entropy(logits, labels, ignore_index=IGNORED)
 
     def n_targets(self, x: Float[Tensor, "nodes features"], adjacency: Adjacency, labels: Int[Tensor, " nodes"]) -> int:
-        """The number of labelled nodes: what the mean of :meth:`loss` is over."""
+        """The number of labeled nodes: what the mean of :meth:`loss` is over."""
         return count_targets(labels)
 
 

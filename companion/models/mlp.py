@@ -1,7 +1,7 @@
 r"""Multilayer perceptron with the backward pass written out by hand, beside the one that autograd finds.
 
-A hidden layer: weights, normalisation, activation, dropout, in this order. Batch normalisation (Ioffe & Szegedy 2015),
-layer normalisation (Ba et al. 2016) and dropout (Srivastava et al. 2014) are there where the config asks for them.
+A hidden layer: weights, normalization, activation, dropout, in this order. Batch normalization (Ioffe & Szegedy 2015),
+layer normalization (Ba et al. 2016) and dropout (Srivastava et al. 2014) are there where the config asks for them.
 
 Axes: ``batch`` samples; ``inputs`` and ``outputs`` the units of the first and the last layer.
 Layers count from 1 to :math:`L`; ``layers.0`` holds :math:`\mathbf{W}^{(1)}` and :math:`\mathbf{b}^{(1)}`.
@@ -21,7 +21,7 @@ from companion.checks import check_choices
 from companion.models.checks import check_dropout, check_tensor, check_values
 
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu", "silu", "identity"]
-NormalisationName = Literal["none", "batch", "layer"]
+NormalizationName = Literal["none", "batch", "layer"]
 LossName = Literal["cross_entropy", "squared_error", "binary_cross_entropy"]
 
 
@@ -58,7 +58,7 @@ class MLPConfig:
             or ``binary_cross_entropy`` (one sigmoid an output, targets in [0, 1]). Every loss sums over the outputs and
             averages over the batch.
         output: the function of the last layer. The two cross-entropies work on logits and need ``identity``.
-        normalisation: of every hidden layer, before its activation: over the ``batch`` for each unit, over the units of
+        normalization: of every hidden layer, before its activation: over the ``batch`` for each unit, over the units of
             the ``layer`` for each sample, or ``none``.
         dropout: probability with which a hidden layer's activations are dropped in training.
 
@@ -71,7 +71,7 @@ class MLPConfig:
     activation: ActivationName = "relu"
     loss: LossName = "cross_entropy"
     output: ActivationName = "identity"
-    normalisation: NormalisationName = "none"
+    normalization: NormalizationName = "none"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class MLPConfig:
                 "give (inputs, hidden …, outputs)"
             )
         check_choices(
-            self, activation=ActivationName, output=ActivationName, loss=LossName, normalisation=NormalisationName
+            self, activation=ActivationName, output=ActivationName, loss=LossName, normalization=NormalizationName
         )
         check_dropout(self)
         if self.loss != "squared_error" and self.output != "identity":
@@ -96,7 +96,7 @@ class MLPConfig:
             )
 
 
-_NORMALISATIONS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+_NORMALIZATIONS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 class MLP(nn.Module):
@@ -119,14 +119,14 @@ class MLP(nn.Module):
         self.config = config
         pairs = zip(config.sizes[:-1], config.sizes[1:], strict=True)
         self.layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
-        self.norms = nn.ModuleList(_NORMALISATIONS[config.normalisation](size) for size in config.sizes[1:-1])
+        self.norms = nn.ModuleList(_NORMALIZATIONS[config.normalization](size) for size in config.sizes[1:-1])
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         """The last layer's activations: logits for the two cross-entropies, predictions for ``squared_error``.
 
         Raises:
-            ValueError: where ``x`` has another rank, width or dtype than the first layer takes, or batch normalisation
+            ValueError: where ``x`` has another rank, width or dtype than the first layer takes, or batch normalization
                 would learn from a single row.
         """
         return self._run(x)[-1][-1]
@@ -169,8 +169,8 @@ class MLP(nn.Module):
             \frac{\partial L}{\partial \mathbf{W}^{(l)}} = \boldsymbol\delta^{(l)\top} \mathbf{a}^{(l-1)}, \qquad
             \frac{\partial L}{\partial \mathbf{b}^{(l)}} = \sum_i \boldsymbol\delta^{(l)}_i
 
-        A normalisation puts one more step between :math:`\sigma'` and the weights. In training mode the running
-        statistics of batch normalisation move, as in :meth:`loss`.
+        A normalization puts one more step between :math:`\sigma'` and the weights. In training mode the running
+        statistics of batch normalization move, as in :meth:`loss`.
 
         Returns:
             The gradients under the names of ``named_parameters()``.
@@ -194,7 +194,7 @@ class MLP(nn.Module):
                 hidden = _ACTIVATIONS[self.config.activation]
                 weight = self.get_parameter(f"layers.{index}.weight")
                 delta = (delta @ weight) * hidden.derivative(u[index - 1])
-                if self.config.normalisation != "none":
+                if self.config.normalization != "none":
                     delta, gain, shift = self._through_norm(index - 1, z[index - 1], delta)
                     found |= {f"norms.{index - 1}.weight": gain, f"norms.{index - 1}.bias": shift}
         return {name: found[name] for name, _ in self.named_parameters()}
@@ -229,7 +229,7 @@ class MLP(nn.Module):
         return (torch.sigmoid(z) - y) / len(z)
 
     def _run(self, x: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """What the weights give (z, layers 1 to L), these normalised (u, 1 to L − 1), activations (a, 0 to L)."""
+        """What the weights give (z, layers 1 to L), these normalized (u, 1 to L − 1), activations (a, 0 to L)."""
         self._check_inputs(x)
         z: list[Tensor] = []
         u: list[Tensor] = []
@@ -249,10 +249,10 @@ class MLP(nn.Module):
     def _check_inputs(self, x: Float[Tensor, "batch inputs"]) -> None:
         do = f"flatten each sample into a row, and convert it with x.to({self._dtype})"
         check_tensor("x", x, "batch", self.config.sizes[0], dtype=self._dtype, do=do)
-        if len(x) == 1 and self.training and self.config.normalisation == "batch":
+        if len(x) == 1 and self.training and self.config.normalization == "batch":
             raise ValueError(
-                "expected at least two rows for normalisation='batch' in training mode, got one: it has no variance; "
-                "use a larger batch, call eval(), or choose normalisation='layer'"
+                "expected at least two rows for normalization='batch' in training mode, got one: it has no variance; "
+                "use a larger batch, call eval(), or choose normalization='layer'"
             )
 
     def _check_targets(self, y: Int[Tensor, " batch"] | Float[Tensor, "batch outputs"], out: Tensor) -> None:

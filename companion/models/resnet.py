@@ -36,7 +36,7 @@ class ResNetConfig:
         shortcut: what stands in for the identity where a stage begins: ``projection``, a 1×1 convolution with
             batch-norm (option B of the paper), or ``padding``, every second pixel with channels of 0 added (option A),
             which has no parameters.
-        channels: numbers a pixel: 1 for grey, 3 for colour.
+        channels: numbers a pixel: 1 for gray, 3 for color.
         classes: number of classes.
 
     Raises:

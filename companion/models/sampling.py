@@ -17,7 +17,7 @@ def sample(
 ) -> Int[Tensor, " batch"]:
     """One token a row, drawn from softmax(logits / temperature) after :func:`keep_likeliest`; greedy at temperature 0.
 
-    Computed in float32 or finer, whatever the dtype of ``logits``. Towards temperature 0 the draw becomes greedy.
+    Computed in float32 or finer, whatever the dtype of ``logits``. Toward temperature 0 the draw becomes greedy.
 
     Raises:
         ValueError: for a temperature below 0 or infinite; for a row whose largest logit is no finite number (NaN, +∞,

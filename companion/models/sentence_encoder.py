@@ -5,7 +5,7 @@ r"""Sentences as vectors: BERT's output, averaged over a sentence's tokens (Reim
     e = \frac{\sum_t h_t}{\lVert \sum_t h_t \rVert}, \qquad
     \text{loss} = -\frac{1}{B} \sum_i \log \frac{\exp(e_i \cdot e'_i / \tau)}{\sum_j \exp(e_i \cdot e'_j / \tau)},
 
-where the sum runs over real tokens only. Divided by its length, the sum is the normalised mean. Sentence :math:`i`
+where the sum runs over real tokens only. Divided by its length, the sum is the normalized mean. Sentence :math:`i`
 shall be nearer to its own partner :math:`e'_i` than to those of the other sentences (Henderson et al. 2017).
 
 ``minilm()`` gives all-MiniLM-L6-v2, an encoder of 6 layers that was trained so on a billion pairs, and its tokenizer.

@@ -15,7 +15,7 @@ Departures from the paper. Convolutions are padded, so that the output is as lar
 a border. Any height and width will do: pooling rounds an odd size up (its last window holds one row or column), and
 what comes up is cropped at the bottom and the right to the size of the skip. Where :math:`2^L` divides both sizes
 neither happens. Batch-norm (Ioffe & Szegedy 2015) is new, and makes training faster. The loss weighs all pixels alike,
-where the paper's favours the borders between cells. There is no dropout.
+where the paper's favors the borders between cells. There is no dropout.
 
 Axes: batch; channel; height and width in pixels (h and w within a level); class.
 """
@@ -38,7 +38,7 @@ class UNetConfig:
     """The shape of a :class:`UNet`. The defaults are those of the paper.
 
     Attributes:
-        channels: numbers a pixel: 1 for grey, 3 for colour.
+        channels: numbers a pixel: 1 for gray, 3 for color.
         classes: number of classes, the background among them; at least 2.
         widths: channels of each level, the full size first; every further level halves height and width.
 

@@ -29,7 +29,7 @@ class CostEstimate:
     """What a run of one process is expected to cost; ``str()`` is one line.
 
     Attributes:
-        parameters: learnt numbers; tied ones count once.
+        parameters: learned numbers; tied ones count once.
         flops: operations of all steps (see ``step_flops``).
         memory: the most that is held at once, in bytes: weights, gradients, optimizer state, activations of a
             micro-batch, and what the process held before.

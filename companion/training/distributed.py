@@ -117,7 +117,7 @@ class Trainable(nn.Module):
         return model.loss(*batch)
 
 
-def parallelise(trainable: nn.Module, parallel: ParallelName, device: torch.device) -> nn.Module:
+def parallelize(trainable: nn.Module, parallel: ParallelName, device: torch.device) -> nn.Module:
     """``trainable`` over all processes: copied by DDP (Li et al. 2020), or split by FSDP2 (Zhao et al. 2023).
 
     FSDP2 splits each block of a list of blocks (``nn.ModuleList``) as a unit, and the rest as another: one block at a

@@ -29,7 +29,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Moves the mean towards the weights after ``step`` steps (from 1)."""
+        """Moves the mean toward the weights after ``step`` steps (from 1)."""
         decay = min(self.decay, step / (step + 10))
         for mean, weight in zip(self.means, self._weights, strict=True):
             own_part(mean).lerp_(own_part(weight), 1 - decay)

@@ -61,10 +61,10 @@ def bits_per_byte(
     r"""The bits that a model needs for a byte of text, :math:`\sum_i \ell_i / (\ln 2 \sum_i b_i)`, with its interval.
 
     Tokens of one document are alike, so it is groups that are resampled, not tokens: the interval says how the figure
-    would vary over other groups (modules, documents) of the same kind. The difference of two models on the same text
-    is had by passing the difference of their losses.
+    would vary over other groups (modules, documents) of the same kind. Pass the difference of two models'
+    losses on the same text for the interval of their difference.
 
-    The interval is BCa's, of :func:`companion.stats.bootstrap_ci`. The same ratio has a studentised one in
+    The interval is BCa's, from :func:`companion.stats.bootstrap_ci`. The same ratio has a studentized one in
     :func:`companion.stats.corpus_ci`, which covers better for few groups of unequal size, and Fieller's, without
     resamples, in ``companion.stats.ratio_ci(bits, n_bytes, paired=True)``.
 

@@ -46,9 +46,9 @@ class History:
     A row holds ``step`` (from 1), ``loss``, ``lr``, ``grad_norm`` before clipping, ``seconds`` since the start,
     ``targets_per_second`` (tokens of a language model, rows of a classifier), ``memory`` (the most that the process has
     held, in bytes), ``mfu``, and ``validation_loss`` where it was measured. Losses are in the unit of ``model.loss``:
-    nats a token for a GPT. ``mfu`` is model FLOPs utilisation (Chowdhery et al. 2022, appendix B): the model's own
-    operations as a share of the device's dense peak, causal attention counted below the diagonal only; it is measured
-    on GPUs whose peak is known.
+    nats a token for a GPT. ``mfu`` is model FLOPs utilization (Chowdhery et al. 2022, appendix B): the model's own
+    operations as a proportion of the device's dense peak, causal attention counted below the diagonal only; it is
+    measured on GPUs whose peak is known.
 
     Attributes:
         rows: the rows.

@@ -16,7 +16,7 @@ from companion.training.config import TrainConfig
 
 #: Settings by their names, parts of the model as "model…" and of the data as "data…"; values as JSON gives them back.
 Identity = dict[str, Any]
-#: What may differ between a run and the one that goes on with it: none changes what has been learnt, but for rounding.
+#: What may differ between a run and the one that goes on with it: none changes what has been learned, but for rounding.
 _FREE = {
     "checkpoint_dir", "checkpoint_every", "compile", "device", "keep_checkpoints", "micro_batch_size", "parallel",
     "steps", "tensorboard",

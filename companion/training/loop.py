@@ -9,7 +9,7 @@ from torch import nn
 from companion import runtime
 from companion.training.batches import Batches
 from companion.training.config import TrainConfig
-from companion.training.distributed import Trainable, join, parallelise
+from companion.training.distributed import Trainable, join, parallelize
 from companion.training.ema import WeightAverage
 from companion.training.folder import RunFolder
 from companion.training.history import History, Row
@@ -59,7 +59,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     torch.manual_seed(config.seed + world.rank)
     model.to(device)
     peak = _seconds_at_peak(model, data, config, device, world.size)
-    trainable = parallelise(Trainable(model, processes=world.size), config.parallel, device)
+    trainable = parallelize(Trainable(model, processes=world.size), config.parallel, device)
     if config.compile:
         trainable.compile()
     stepper = make_stepper(model, trainable, config, device, world)

@@ -17,7 +17,7 @@ class Range:
         high: the greatest.
         log: whether each factor counts alike (1e-4 to 1e-3 as much as 1e-3 to 1e-2), not each distance.
         integer: whether the numbers are whole.
-        step: the distance between neighbours; None for no grid (1 for integers).
+        step: the distance between neighbors; None for no grid (1 for integers).
 
     Raises:
         ValueError: naming the fields that contradict each other.

@@ -32,7 +32,7 @@ def gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """What a model has learnt, each tensor whole and on the CPU, to save or copy.
+    """What a model has learned, each tensor whole and on the CPU, to save or copy.
 
     Under ``torchrun`` all processes call it together, and the first one has the weights: the others have an empty
     dictionary, so that a model that is split among them is whole once and not in each.

@@ -65,7 +65,7 @@ def has_assertions(notebook: NotebookNode) -> list[str]:
 def has_exercises(notebook: NotebookNode) -> list[str]:
     """Three to five exercises, each with a folded solution that holds executed code."""
     labels = re.findall(r"\{exercise\}[^\n]*\n(?::[^\n]*\n)*?:label: *(\S+)", markdown(notebook))
-    complaints = [] if 3 <= len(labels) <= 5 else [f"expected 3 to 5 labelled exercises, got {len(labels)}"]
+    complaints = [] if 3 <= len(labels) <= 5 else [f"expected 3 to 5 labeled exercises, got {len(labels)}"]
     solved = solutions(notebook)
     for label in labels:
         if label not in solved:

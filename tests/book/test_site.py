@@ -45,15 +45,15 @@ BROKEN_IMAGES = """async () => {
   await Promise.allSettled(images.map(e => e.decode()));
   return images.filter(e => e.naturalWidth === 0 || !e.alt).map(e => e.outerHTML.slice(0, 200));
 }"""
-# Pairs of text colour and ground that a reader meets in the article, with the contrast of WCAG 2.1.
+# Pairs of text color and ground that a reader meets in the article, with the contrast of WCAG 2.1.
 LOW_CONTRAST = """minimum => {
-  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const channels = color => color.match(/[\\d.]+/g).map(Number);
   const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
   const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const ground = element => {
     for (let e = element; e; e = e.parentElement) {
-      const colour = channels(getComputedStyle(e).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
+      const color = channels(getComputedStyle(e).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
     }
     return [255, 255, 255];
   };

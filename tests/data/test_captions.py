@@ -3,16 +3,16 @@ import pytest
 import torch
 
 from companion.data import CAPTION_WORDS, CaptionedShapes, all_captions, draw_captions, encode_captions
-from companion.data.captions import COLOURS
+from companion.data.captions import COLORS
 
 
 def draw(*captions, seed=0, size=97):
     return draw_captions(captions, np.random.default_rng(seed), size=size)
 
 
-def pixels(image, colour):
-    """The places of a colour's pixels, [pixel, 2], from the top and from the left."""
-    return np.argwhere((image == np.array(COLOURS[colour])[:, None, None]).all(axis=0))
+def pixels(image, color):
+    """The places of a color's pixels, [pixel, 2], from the top and from the left."""
+    return np.argwhere((image == np.array(COLORS[color])[:, None, None]).all(axis=0))
 
 
 def test_there_are_as_many_captions_as_scenes():

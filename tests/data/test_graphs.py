@@ -51,7 +51,7 @@ def test_features_are_scaled_counts_of_words(package):
     torch.testing.assert_close(plain[plain > 0].sort().values, (counts.log1p() / counts.log1p().norm()).sort().values)
 
 
-def test_small_subpackages_are_unlabelled_and_the_cache_gives_the_same(package, monkeypatch):
+def test_small_subpackages_are_unlabeled_and_the_cache_gives_the_same(package, monkeypatch):
     first = import_graph(package, smallest=3)
     assert first.labels.tolist() == [-100, 0, 0, 0, -100, -100, -100]
     monkeypatch.setattr("companion.data.imports._build", None)  # would fail if it were called
@@ -86,7 +86,7 @@ def test_planted_probabilities_and_points():
     assert not torch.equal(again.features, other.features)
 
 
-def test_splits_cover_the_labelled_nodes_once():
+def test_splits_cover_the_labeled_nodes_once():
     labels = torch.arange(301) % 7
     labels[::5] = -100
     parts = split_nodes(labels, train_per_class=11, validation_fraction=0.25, seed=3)
@@ -117,7 +117,7 @@ def test_planted_refuses(options, message):
     [
         (torch.tensor([0, 0, 1, 1, 1]), {"train_per_class": 2}, "more than train_per_class=2 nodes of every class"),
         (torch.tensor([0, 0, 0]), {"train_per_class": 0}, "train_per_class of at least 1"),
-        (torch.full((5,), -100), {"train_per_class": 1}, "labelled nodes"),
+        (torch.full((5,), -100), {"train_per_class": 1}, "labeled nodes"),
         (torch.tensor([0, 0, 0]), {"train_per_class": 1, "validation_fraction": 1.0}, "2 of 2 for validation"),
     ],
 )

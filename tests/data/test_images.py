@@ -50,7 +50,7 @@ def test_crops_are_pieces_of_the_photographs(part):
 
 @pytest.mark.parametrize("size", [1, 7, 32, 160])
 def test_no_pixel_is_in_crops_of_both_parts(monkeypatch, size):
-    """Photographs whose colours are their own coordinates: the crops tell where they come from."""
+    """Photographs whose colors are their own coordinates: the crops tell where they come from."""
     y, x = np.mgrid[:427, :640]
     coordinates = np.stack([y // 2, x // 256, x % 256], axis=2).astype(np.uint8)
     monkeypatch.setattr(module, "_photographs", lambda: np.stack([coordinates, coordinates]))

@@ -69,7 +69,7 @@ def test_samples_are_signed_and_little_endian(root, tmp_path):
     assert (clips[0, :5] * 2**15).tolist() == [-32768, 32767, -1, 1, 0]
 
 
-def test_words_are_labelled_in_the_order_asked_for(root, tmp_path):
+def test_words_are_labeled_in_the_order_asked_for(root, tmp_path):
     clips, labels = speech_commands("train", words=("yes", "no"), folder=tmp_path)
     assert labels.tolist() == [1, 0]
     assert (clips[:, 0] * 2**15).tolist() == [3, 1]

@@ -50,11 +50,11 @@ def test_a_batch_is_a_function_of_its_step():
     assert not later[0].equal(data.batch(5, 17, seed=4)[0])
 
 
-def test_an_epoch_has_each_word_as_a_centre_once_and_neighbours_by_distance():
+def test_an_epoch_has_each_word_as_a_center_once_and_neighbors_by_distance():
     text = np.arange(10_007)  # each word its own place
-    centres, contexts, _ = (t.numpy() for t in SkipGramBatches(text, window=3, subsample=1).batch(0, 10_001, seed=0))
-    assert np.array_equal(np.sort(centres), np.arange(3, 10_004))
-    distances, counts = np.unique(contexts - centres, return_counts=True)
+    centers, contexts, _ = (t.numpy() for t in SkipGramBatches(text, window=3, subsample=1).batch(0, 10_001, seed=0))
+    assert np.array_equal(np.sort(centers), np.arange(3, 10_004))
+    distances, counts = np.unique(contexts - centers, return_counts=True)
     assert distances.tolist() == [-3, -2, -1, 1, 2, 3]
     expected = 10_001 * np.array([1, 2, 3, 3, 2, 1]) / 12
     assert (np.abs(counts - expected) < 4 * np.sqrt(expected)).all()
@@ -79,8 +79,8 @@ def test_validation_covers_its_text_and_repeats_itself():
     text = np.arange(211)
     data = SkipGramBatches(text, np.arange(300, 337), window=5, subsample=1)
     batches = list(data.validation(11))
-    assert [len(centres) for centres, _, _ in batches] == [11, 11, 5]
-    assert np.concatenate([centres for centres, _, _ in batches]).tolist() == list(range(305, 332))
+    assert [len(centers) for centers, _, _ in batches] == [11, 11, 5]
+    assert np.concatenate([centers for centers, _, _ in batches]).tolist() == list(range(305, 332))
     again = next(data.validation(27))
     assert all(one.equal(other[:11]) for one, other in zip(batches[0], again, strict=True))
     assert list(SkipGramBatches(text).validation(11)) == []

@@ -29,7 +29,7 @@ def write(path, architecture, metadata, tensors):
 def quantized(weight, kind):
     """``weight`` in blocks of ``kind``; for types that ``gguf`` does not write, arbitrary ones of as many weights."""
     if weight.ndim == 1:
-        return weight, "F32"  # as llama.cpp keeps normalisations
+        return weight, "F32"  # as llama.cpp keeps normalizations
     if kind not in SCALES:
         return gguf.quantize(weight, gguf.GGMLQuantizationType[kind]), kind
     weights, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]

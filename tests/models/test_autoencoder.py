@@ -149,7 +149,7 @@ def test_with_the_true_posterior_the_bounds_are_the_log_likelihood():
     assert z_scores.abs().max() < 4
 
 
-def test_the_bound_rises_with_k_towards_the_log_likelihood():
+def test_the_bound_rises_with_k_toward_the_log_likelihood():
     """With the prior for a posterior. Differences over 2,003 samples, each beyond four of their standard errors."""
     exact = LinearGaussian()
     model, x = exact.model(true_posterior=False), exact.marginal.sample((2_003,))
@@ -164,7 +164,7 @@ def test_the_bound_rises_with_k_towards_the_log_likelihood():
 
 @pytest.mark.parametrize("options", KINDS)
 def test_what_is_a_density_integrates_to_one(options):
-    """Over one input, with z fixed by a posterior without width: grey values get no density from Bernoulli."""
+    """Over one input, with z fixed by a posterior without width: gray values get no density from Bernoulli."""
     model = make((1, 2), **options)
     with torch.no_grad():
         model.encoder[0].weight.zero_()

@@ -100,7 +100,7 @@ def test_pairs_with_new_captions_find_each_other(trained):
     assert (logits.argmax(dim=1) == torch.tensor(own)).float().mean() > 0.15
 
 
-@pytest.mark.parametrize("words", [CAPTION_WORDS[2:6], ("above", "left of")], ids=["colour", "relation"])
+@pytest.mark.parametrize("words", [CAPTION_WORDS[2:6], ("above", "left of")], ids=["color", "relation"])
 def test_captions_that_name_classes_classify(trained, words):
     """Zero-shot: classes are the captions that differ from an image's own, never trained on, in its first such word."""
     logits, own = trained

@@ -72,7 +72,7 @@ def test_convnet_equals_loops_in_numpy():
 
 
 def batch_norm(x, weights, name, training):
-    """Normalises, and moves the running statistics in ``weights`` as torch does."""
+    """Normalizes, and moves the running statistics in ``weights`` as torch does."""
     if training:
         mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
         count = x.numel() / x.shape[1]
@@ -123,8 +123,8 @@ def test_resnet_equals_functions_in_training_and_evaluation(stem, shortcut):
         model.train(training)
         for parameter in model.parameters():
             parameter.grad = None
-        learnt = {name: weights[name].detach().requires_grad_() for name, _ in model.named_parameters()}
-        weights |= learnt
+        learned = {name: weights[name].detach().requires_grad_() for name, _ in model.named_parameters()}
+        weights |= learned
         images = torch.randn(3, 2, 37, 29).double()
         ours, theirs = model(images), resnet_by_functions(config, weights, images, training)
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
@@ -132,7 +132,7 @@ def test_resnet_equals_functions_in_training_and_evaluation(stem, shortcut):
         (ours * into).sum().backward()
         (theirs * into).sum().backward()
         for name, parameter in model.named_parameters():
-            torch.testing.assert_close(parameter.grad, learnt[name].grad, rtol=1e-9, atol=1e-10, msg=name)
+            torch.testing.assert_close(parameter.grad, learned[name].grad, rtol=1e-9, atol=1e-10, msg=name)
         for name, buffer in model.named_buffers():
             if "running" in name:
                 torch.testing.assert_close(buffer, weights[name], rtol=0, atol=1e-12, msg=name)

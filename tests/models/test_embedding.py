@@ -27,21 +27,21 @@ def batch():
 
 def test_loss_and_gradients_equal_the_formulas(model):
     """Each pair's formulas by loops: words repeat within the batch, so that gradients must add up."""
-    centres, contexts, negatives = batch()
-    v, u = (table.weight.detach().numpy() for table in (model.centre, model.context))
+    centers, contexts, negatives = batch()
+    v, u = (table.weight.detach().numpy() for table in (model.center, model.context))
     sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
     loss, dv, du = 0.0, np.zeros_like(v), np.zeros_like(u)
-    for c, o, noise in zip(centres.tolist(), contexts.tolist(), negatives.tolist(), strict=True):
+    for c, o, noise in zip(centers.tolist(), contexts.tolist(), negatives.tolist(), strict=True):
         loss -= np.log(sigmoid(u[o] @ v[c])) + sum(np.log(sigmoid(-u[n] @ v[c])) for n in noise)
         dv[c] += (sigmoid(u[o] @ v[c]) - 1) * u[o]
         du[o] += (sigmoid(u[o] @ v[c]) - 1) * v[c]
         for n in noise:
             dv[c] += sigmoid(u[n] @ v[c]) * u[n]
             du[n] += sigmoid(u[n] @ v[c]) * v[c]
-    found = model.loss(centres, contexts, negatives)
+    found = model.loss(centers, contexts, negatives)
     found.backward()
     assert found.item() == pytest.approx(loss / BATCH, rel=1e-13)
-    np.testing.assert_allclose(model.centre.weight.grad, dv / BATCH, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(model.center.weight.grad, dv / BATCH, rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(model.context.weight.grad, du / BATCH, rtol=1e-11, atol=1e-14)
 
 
@@ -71,7 +71,7 @@ def test_the_optimum_is_pmi_less_log_k():
     pairs = counts.nonzero().repeat_interleave(counts.flatten(), dim=0)
     contexts = pairs[:, 1]
     # Each pair as often as there are words of text, and each time another of these as noise: their mean is exact.
-    centres, true = pairs.repeat_interleave(total, dim=0).unbind(dim=1)
+    centers, true = pairs.repeat_interleave(total, dim=0).unbind(dim=1)
     noise = torch.stack([contexts.repeat(total), contexts.flip(0).repeat(total)], dim=1)
     model = SkipGram(SkipGramConfig(vocab_size=4, width=4)).double()
     nn.init.normal_(model.context.weight)
@@ -81,14 +81,14 @@ def test_the_optimum_is_pmi_less_log_k():
 
     def closure():
         optimizer.zero_grad()
-        loss = model.loss(centres, true, noise)
+        loss = model.loss(centers, true, noise)
         loss.backward()
         return loss
 
     optimizer.step(closure)
     p = counts / total
     pmi = (p / (p.sum(dim=1, keepdim=True) * p.sum(dim=0))).log()
-    scores = model.centre.weight @ model.context.weight.T
+    scores = model.center.weight @ model.context.weight.T
     torch.testing.assert_close(scores.detach(), (pmi - np.log(k)).double(), atol=1e-5, rtol=0)
 
 
@@ -118,7 +118,7 @@ def test_nearest_words_by_hand():
     model = SkipGram(SkipGramConfig(vocab_size=5, width=2))
     angles = torch.tensor([0.0, 80.0, 20.0, 110.0, 200.0]).deg2rad()
     with torch.no_grad():
-        model.centre.weight.copy_(torch.stack([angles.cos(), angles.sin()], dim=1) * torch.arange(1, 6)[:, None])
+        model.center.weight.copy_(torch.stack([angles.cos(), angles.sin()], dim=1) * torch.arange(1, 6)[:, None])
     words, cosines = model.most_similar(torch.tensor([1, 4]), 2)
     assert words.tolist() == [[3, 2], [3, 1]]
     degrees = torch.tensor([[30.0, 60.0], [90.0, 120.0]])
@@ -140,10 +140,10 @@ def test_sizes_below_one_are_refused(field):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c, o, n: (c[:, None], o, n), r"centres of shape \[batch\] .* got \[13, 1\]"),
-        (lambda c, o, n: (c[:0], o[:0], n[:0]), r"centres of .* with at least one element"),
-        (lambda c, o, n: (c.int(), o, n), r"centres .* dtype torch.int64, got \[13\] and torch.int32"),
-        (lambda c, o, n: (c + 1, o, n), r"centres from 0 to 10, got 1 to 11; .*enlarge vocab_size"),
+        (lambda c, o, n: (c[:, None], o, n), r"centers of shape \[batch\] .* got \[13, 1\]"),
+        (lambda c, o, n: (c[:0], o[:0], n[:0]), r"centers of .* with at least one element"),
+        (lambda c, o, n: (c.int(), o, n), r"centers .* dtype torch.int64, got \[13\] and torch.int32"),
+        (lambda c, o, n: (c + 1, o, n), r"centers from 0 to 10, got 1 to 11; .*enlarge vocab_size"),
         (lambda c, o, n: (c, o[:1], n), r"contexts of shape \[13\] .* got \[1\]"),
         (lambda c, o, n: (c, o - 1, n), r"contexts from 0 to 10, got -1"),
         (lambda c, o, n: (c, o, n[:1]), r"negatives of shape \[13, noise\] .* got \[1, 3\]"),

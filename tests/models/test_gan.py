@@ -55,7 +55,7 @@ def players(model: GAN, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.T
     return entropy(on_real, one) + entropy(on_fixed, zero), entropy(on_fake, one)
 
 
-def minimise(loss, parameters) -> torch.Tensor:
+def minimize(loss, parameters) -> torch.Tensor:
     optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe", tolerance_change=0)
 
     def closure():
@@ -87,7 +87,7 @@ def test_one_loss_has_the_gradients_of_both_players(options):
 
 
 def last_bias(player: torch.nn.Module) -> str:
-    """A critic's last additive constant cancels: scores count by their differences only."""
+    """A critic's last bias cancels: scores count by their differences only."""
     return list(dict(player.named_parameters()))[-1]
 
 
@@ -151,7 +151,7 @@ def test_the_best_discriminator_is_the_ratio_of_densities():
         model.generator[0].bias.zero_()
     outcomes = torch.eye(3, dtype=torch.float64)
     real, noise = (outcomes.repeat_interleave(counts.long(), 0) for counts in (p, q))
-    found = minimise(lambda: model.discriminator_loss(real, noise), model.discriminator.parameters())
+    found = minimize(lambda: model.discriminator_loss(real, noise), model.discriminator.parameters())
     torch.testing.assert_close(model.discriminator(outcomes).sigmoid()[:, 0], p / (p + q), rtol=0, atol=1e-6)
     p, q = p / 11, q / 11
     jensen_shannon = ((p * (2 * p / (p + q)).log()).sum() + (q * (2 * q / (p + q)).log()).sum()) / 2
@@ -167,7 +167,7 @@ def test_the_best_critic_of_two_points_measures_their_distance(distance):
         model.generator[0].weight.zero_()
     generated = model(torch.zeros(1, NOISE).double()).detach()
     real, noise = (generated + step).expand(BATCH, 3), torch.zeros(BATCH, NOISE).double()
-    found = minimise(lambda: model.discriminator_loss(real, noise), model.discriminator.parameters())
+    found = minimize(lambda: model.discriminator_loss(real, noise), model.discriminator.parameters())
     estimate = (model.discriminator(real) - model.discriminator(generated)).mean().item()
     assert estimate == pytest.approx(distance + distance**2 / (2 * 31), rel=1e-6)
     assert found.item() == pytest.approx(-distance - distance**2 / (4 * 31), rel=1e-6)
@@ -231,7 +231,7 @@ def test_the_order_of_a_batch_does_not_matter():
 
 
 def test_a_critic_scores_each_image_by_itself():
-    """So its penalty means what the paper says; the discriminator's batch normalisation mixes the batch."""
+    """So its penalty means what the paper says; the discriminator's batch normalization mixes the batch."""
     for loss, alone in (("wgan_gp", True), ("non_saturating", False)):
         model = make(**IMAGES, loss=loss)
         real, _ = batch(model)
@@ -265,7 +265,7 @@ def test_a_dcgan_is_that_of_the_paper():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_fit_moves_samples_towards_digits(loss):
+def test_fit_moves_samples_toward_digits(loss):
     """Their mean, that is. Validation runs without gradients: the penalty takes its own there."""
     images = torch.from_numpy(load_digits().images / 8 - 1).float()[:, None]
     model = GAN(GANConfig(shape=(1, 8, 8), hidden=(17,), noise=NOISE, loss=loss))

@@ -42,7 +42,7 @@ def random_weights(model):
 
 
 def permuted(weight, heads):
-    """A head's halves as neighbours, as llama.cpp's converter stores queries and keys."""
+    """A head's halves as neighbors, as llama.cpp's converter stores queries and keys."""
     return weight.reshape(heads, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
 
 

@@ -166,8 +166,8 @@ def test_rms_norm_is_its_formula():
 
 def test_layer_norm_takes_the_config_s_eps():
     norm, x = make_norm(GPTConfig(n_embd=12, norm_eps=0.5)).double(), torch.randn(3, 5, 12).double()
-    centred = x - x.mean(dim=-1, keepdim=True)
-    torch.testing.assert_close(norm(x), centred / (centred.square().mean(dim=-1, keepdim=True) + 0.5).sqrt())
+    centered = x - x.mean(dim=-1, keepdim=True)
+    torch.testing.assert_close(norm(x), centered / (centered.square().mean(dim=-1, keepdim=True) + 0.5).sqrt())
 
 
 def test_the_cache_has_room_for_the_heads_of_keys_and_values_only():

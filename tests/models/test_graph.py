@@ -141,7 +141,7 @@ def test_an_isolated_nodes_logits_are_finite_and_its_own(family):
 
 
 @every_family
-def test_unlabelled_nodes_do_not_count(family):
+def test_unlabeled_nodes_do_not_count(family):
     model = make(family)
     x, edges = graph()
     adjacency = model.adjacency(edges, NODES)

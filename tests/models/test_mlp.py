@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from companion.economics.compute import forward_flops, parameter_count
-from companion.models.mlp import MLP, ActivationName, LossName, MLPConfig, NormalisationName
+from companion.models.mlp import MLP, ActivationName, LossName, MLPConfig, NormalizationName
 
 SIZES = (5, 7, 11, 3)  # primes, so that a swapped axis fails
 BATCH = 13
@@ -32,9 +32,9 @@ def make(activation="relu", loss="cross_entropy", output="identity", sizes=SIZES
     return MLP(MLPConfig(sizes, activation=activation, loss=loss, output=output, **more)).to(dtype)
 
 
-def make_normalised(normalisation: NormalisationName, dropout=0.0) -> MLP:
+def make_normalized(normalization: NormalizationName, dropout=0.0) -> MLP:
     """With gains, shifts and running statistics that are not 1 and 0."""
-    model = make("gelu", normalisation=normalisation, dropout=dropout)
+    model = make("gelu", normalization=normalization, dropout=dropout)
     with torch.no_grad():
         for norm in model.norms:
             for tensor in norm.state_dict().values():
@@ -44,11 +44,11 @@ def make_normalised(normalisation: NormalisationName, dropout=0.0) -> MLP:
 
 
 def peer_of(model: MLP) -> nn.Sequential:
-    """Linear, normalisation, activation, dropout, with the model's weights and statistics."""
+    """Linear, normalization, activation, dropout, with the model's weights and statistics."""
     config = model.config
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(config.sizes[:-1]):
-        layers += [nn.Linear(fan_in, fan_out), NORMS[config.normalisation](fan_out)]
+        layers += [nn.Linear(fan_in, fan_out), NORMS[config.normalization](fan_out)]
         layers += [nn.GELU(), nn.Dropout(config.dropout)]
     peer = nn.Sequential(*layers, nn.Linear(*config.sizes[-2:])).double()
     for index, layer in enumerate(model.layers):
@@ -98,9 +98,9 @@ def test_forward_loss_and_gradients_equal_torch_nn(activation, loss, output):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("normalisation", get_args(NormalisationName))
-def test_normalisation_and_dropout_equal_torch_nn(normalisation, dropout, training):
-    model = make_normalised(normalisation, dropout).train(training)
+@pytest.mark.parametrize("normalization", get_args(NormalizationName))
+def test_normalization_and_dropout_equal_torch_nn(normalization, dropout, training):
+    model = make_normalized(normalization, dropout).train(training)
     peer = peer_of(model).train(training)
     x, _ = batch("cross_entropy")
     for _ in range(3):  # running statistics move from one to the next
@@ -114,9 +114,9 @@ def test_normalisation_and_dropout_equal_torch_nn(normalisation, dropout, traini
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("normalisation", ["batch", "layer"])
-def test_hand_gradients_through_normalisation_equal_autograd(normalisation, training):
-    model, again = make_normalised(normalisation).train(training), make_normalised(normalisation).train(training)
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_hand_gradients_through_normalization_equal_autograd(normalization, training):
+    model, again = make_normalized(normalization).train(training), make_normalized(normalization).train(training)
     x, y = batch("cross_entropy")
     model.loss(x, y).backward()
     found = again.gradients(x, y)
@@ -139,14 +139,14 @@ def test_hand_gradients_refuse_another_dropout_mask():
 
 def test_options_do_not_change_the_initial_weights():
     plain = dict(make().named_parameters())
-    model = make(normalisation="layer", dropout=0.3)
+    model = make(normalization="layer", dropout=0.3)
     assert all(torch.equal(model.get_parameter(name), value) for name, value in plain.items())
     assert list(plain) == [f"layers.{index}.{kind}" for index in range(3) for kind in ("weight", "bias")]
 
 
-@pytest.mark.parametrize("normalisation", get_args(NormalisationName))
-def test_counts(normalisation):
-    config = MLPConfig(SIZES, normalisation=normalisation)
+@pytest.mark.parametrize("normalization", get_args(NormalizationName))
+def test_counts(normalization):
+    config = MLPConfig(SIZES, normalization=normalization)
     assert parameter_count(config) == sum(p.numel() for p in MLP(config).parameters())
     assert forward_flops(config, batch=BATCH) == 2 * BATCH * (5 * 7 + 7 * 11 + 11 * 3)
 
@@ -260,7 +260,7 @@ def test_no_hidden_layer_is_a_linear_classifier():
         ({"activation": "softplus"}, "expected activation to be one of .* got 'softplus'"),
         ({"output": "softmax"}, "expected output to be one of .* got 'softmax'"),
         ({"loss": "mse"}, "expected loss to be one of .* got 'mse'"),
-        ({"normalisation": "group"}, "expected normalisation to be one of .* got 'group'"),
+        ({"normalization": "group"}, "expected normalization to be one of .* got 'group'"),
         ({"dropout": 1.0}, "expected dropout in .*, got 1.0"),
         ({"output": "sigmoid"}, "expected output='identity' with loss='cross_entropy', .* drop output"),
         ({"sizes": (5, 1)}, "two outputs with loss='cross_entropy', .* choose loss='binary_cross_entropy'"),
@@ -296,8 +296,8 @@ def test_bad_batches_are_refused(method, loss, change, message):
 
 
 @pytest.mark.parametrize("method", ["loss", "gradients"])
-def test_batch_normalisation_refuses_one_row_in_training(method):
-    model, (x, y) = make(normalisation="batch"), batch("cross_entropy")
-    with pytest.raises(ValueError, match="at least two rows for normalisation='batch' in training mode, got one"):
+def test_batch_normalization_refuses_one_row_in_training(method):
+    model, (x, y) = make(normalization="batch"), batch("cross_entropy")
+    with pytest.raises(ValueError, match="at least two rows for normalization='batch' in training mode, got one"):
         getattr(model, method)(x[:1], y[:1])
     assert getattr(model.eval(), method)(x[:1], y[:1])

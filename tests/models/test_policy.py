@@ -278,7 +278,7 @@ def test_a_batch_is_of_the_steps_that_the_model_acted_in():
     assert returns[4].item() == pytest.approx(3 + 0.9 * beyond, abs=1e-5)
 
 
-def test_one_acted_step_is_learnt_from_without_nan():
+def test_one_acted_step_is_learned_from_without_nan():
     """Two steps in one environment whose episodes last one: the second only starts the next."""
     model = make(torch.float32)
     environments = gymnasium.vector.SyncVectorEnv([lambda: Scripted((1, 5), truncates=False)])
@@ -302,7 +302,7 @@ def ended(found):
 
 
 def train(seed, updates):
-    """Proximal policy optimisation on CartPole: 16 environments, 64 steps, 6 passes in 4 parts, a falling step size."""
+    """Proximal policy optimization on CartPole: 16 environments, 64 steps, 6 passes in 4 parts, a falling step size."""
     torch.manual_seed(seed)
     model, generator = ActorCritic(ActorCriticConfig(features=4, actions=2)), torch.Generator().manual_seed(seed)
     environments = gymnasium.make_vec("CartPole-v1", num_envs=16)

@@ -21,7 +21,7 @@ def batch():
 
 
 def test_the_widths_of_the_paper_have_a_known_count():
-    """What is quoted for U-Nets with batch-norm in colour; grey lacks two of three channels of the first kernels."""
+    """What is quoted for U-Nets with batch-norm in color; gray lacks two of three channels of the first kernels."""
     assert parameter_count(UNetConfig(channels=3)) == 31_037_698
     assert parameter_count(UNetConfig()) == 31_037_698 - 2 * 64 * 9 == 31_036_546
 

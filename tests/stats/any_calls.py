@@ -186,7 +186,7 @@ CASES = {
         "a": NUMBERS, "b": NUMBERS, "rope": number(0, 0.1, 1e-300), "n_resamples": N_RESAMPLES, "seed": SEED}),
     "bootstrap_ci": Case(stats.bootstrap_ci, {
         "data": NUMBERS, "statistic": function(np.mean, np.median, np.std, lambda x: float(np.max(x))),
-        "method": word("bca", "percentile", "studentised"), "clusters": maybe(GROUPS), "strata": maybe(GROUPS),
+        "method": word("bca", "percentile", "studentized"), "clusters": maybe(GROUPS), "strata": maybe(GROUPS),
         **RESAMPLED}, examples=400),
     "chinchilla": Case(stats.chinchilla, {
         "parameters": column(repeated), "tokens": column(tiled), "loss": column(runs_of_two), "level": LEVEL},
@@ -256,7 +256,7 @@ CASES = {
     "linear_regression": Case(stats.linear_regression, {"y": NUMBERS, **REGRESSION}),
     "LinearFit.predict": Case(lambda **a: line().predict(**a), {"x": TWO_COLUMNS, "level": LEVEL}),
     "local_outlier_factor": Case(stats.local_outlier_factor, {
-        "x": TWO_COLUMNS, "neighbours": count(2, 5), "false_alarm_rate": number(0.01, 0.1)}, examples=40),
+        "x": TWO_COLUMNS, "neighbors": count(2, 5), "false_alarm_rate": number(0.01, 0.1)}, examples=40),
     "logistic_regression, clusters": Case(stats.logistic_regression, {"y": BINARY, **CLUSTERED}, (0, 2, 24, 48)),
     "logistic_regression": Case(stats.logistic_regression, {"y": BINARY, **REGRESSION}),
     "LogisticFit.predict": Case(lambda **a: curve().predict(**a), {"x": TWO_COLUMNS, "level": LEVEL}),
@@ -287,7 +287,7 @@ CASES = {
         "x": column(sizes), "loss": column(runs), "level": LEVEL}, (0, 2, 5, 7, 12), 40),
     "PowerLaw.predict": Case(lambda **a: law().predict(**a), {"x": number(10.0, 1e6), "level": LEVEL}, (1,), 20),
     "prediction_powered_ci": Case(stats.prediction_powered_ci, {
-        "labels": NUMBERS, "judged_labelled": NUMBERS, "judged_unlabelled": NUMBERS, "level": LEVEL,
+        "labels": NUMBERS, "judged_labeled": NUMBERS, "judged_unlabeled": NUMBERS, "level": LEVEL,
         "power_tuning": option(True, False, odd=(1,))}),
     "proportion_ci": Case(stats.proportion_ci, {
         "successes": count(0, 3, 10), "trials": count(10, 12), "method": word("wilson", "clopper_pearson"),

@@ -31,7 +31,7 @@ def test_above_a_thousand_observations_the_grouped_jackknife_agrees_with_scipys(
     np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, atol=0.02 * width)
 
 
-def test_a_statistic_without_axis_gives_what_its_vectorised_twin_gives():
+def test_a_statistic_without_axis_gives_what_its_vectorized_twin_gives():
     data = skewed(53)
     assert bootstrap_ci(data, lambda x: x.mean(), n_resamples=499, seed=3) == bootstrap_ci(
         data, np.mean, n_resamples=499, seed=3
@@ -125,7 +125,7 @@ def mean_error(x):
     return x.std(ddof=1) / np.sqrt(len(x))
 
 
-def test_studentised_equals_its_definition_in_plain_loops():
+def test_studentized_equals_its_definition_in_plain_loops():
     data = skewed(29)
     rng_of_draws = np.random.default_rng(13)
     rng_of_draws.permutation(29)  # the jackknife's groups, which here are single observations, are drawn first
@@ -134,12 +134,12 @@ def test_studentised_equals_its_definition_in_plain_loops():
         sample = data[drawn]
         pivots.append((sample.mean() - data.mean()) / mean_error(sample))
     low, high = np.quantile(pivots, [0.05, 0.95])
-    ours = bootstrap_ci(data, np.mean, method="studentised", level=0.9, n_resamples=499, seed=13)
+    ours = bootstrap_ci(data, np.mean, method="studentized", level=0.9, n_resamples=499, seed=13)
     expected = [data.mean() - high * mean_error(data), data.mean() - low * mean_error(data)]
     np.testing.assert_allclose([ours.low, ours.high], expected, rtol=1e-9)
 
 
-def test_studentised_in_clusters_and_strata_equals_its_definition():
+def test_studentized_in_clusters_and_strata_equals_its_definition():
     strata = np.repeat([0, 1], [33, 45])
     clusters = np.arange(78) // 3
     data = skewed(78) + 0.5 * skewed(26, seed=4)[clusters] + strata
@@ -162,7 +162,7 @@ def test_studentised_in_clusters_and_strata_equals_its_definition():
         pivots.append((np.concatenate(parts).sum() / 78 - estimate) / jackknife(*parts))
     low, high = np.quantile(pivots, [0.025, 0.975])
     scale = jackknife(sums[:11], sums[11:])
-    ours = bootstrap_ci(data, np.mean, method="studentised", clusters=clusters, strata=strata, n_resamples=199, seed=6)
+    ours = bootstrap_ci(data, np.mean, method="studentized", clusters=clusters, strata=strata, n_resamples=199, seed=6)
     np.testing.assert_allclose([ours.low, ours.high], [estimate - high * scale, estimate - low * scale], rtol=1e-9)
 
 
@@ -190,7 +190,7 @@ def test_clusters_equal_scipys_bootstrap_of_their_sums(method):
 
 def test_clusters_of_one_change_nothing():
     data = skewed(43)
-    for method in ("bca", "studentised"):
+    for method in ("bca", "studentized"):
         plain = bootstrap_ci(data, np.mean, method=method, n_resamples=199, seed=1)
         ours = bootstrap_ci(data, np.mean, method=method, n_resamples=199, seed=1, clusters=np.arange(43))
         assert (ours.low, ours.high) == pytest.approx((plain.low, plain.high), rel=1e-12)
@@ -214,7 +214,7 @@ def test_the_defaults_are_those_of_before():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "basic"}, r"method to be one of bca, percentile, studentised; got 'basic'"),
+        ({"method": "basic"}, r"method to be one of bca, percentile, studentized; got 'basic'"),
         ({"clusters": [1] * 17}, r"at least 2 clusters in each stratum, got 1 in one of 1"),
         ({"clusters": [1, None] + [2] * 15}, r"clusters without missing values, got 1 .*index 1"),
         ({"clusters": [1, 2, 3]}, r"clusters to hold one value an example, got 3 for 17 examples"),
@@ -269,9 +269,9 @@ def test_refuses_options_of_other_types(options, message):
         bootstrap_ci(skewed(17), np.mean, **({"n_resamples": 19} | options))
 
 
-def test_studentised_says_when_resamples_have_no_spread():
+def test_studentized_says_when_resamples_have_no_spread():
     with pytest.raises(ValueError, match=r"standard error above 0 .*too few observations differ"):
-        bootstrap_ci([0.0] * 12 + [1.0], np.mean, method="studentised", n_resamples=199, seed=0)
+        bootstrap_ci([0.0] * 12 + [1.0], np.mean, method="studentized", n_resamples=199, seed=0)
 
 
 def test_the_first_missing_row_is_named():
@@ -323,19 +323,19 @@ def test_refuses_no_resamples():
         bootstrap_ci(skewed(17), np.mean, n_resamples=0)
 
 
-@pytest.mark.parametrize("method", ["bca", "percentile", "studentised"])
+@pytest.mark.parametrize("method", ["bca", "percentile", "studentized"])
 @pytest.mark.parametrize("statistic", [np.min, np.max, np.ptp, lambda x: max(0.0, -np.mean(x))])
 def test_extremes_and_statistics_at_a_bound_are_refused_with_the_remedy(method, statistic):
-    data, n_resamples = skewed(37), 99 if method == "studentised" else 999
+    data, n_resamples = skewed(37), 99 if method == "studentized" else 999
     if statistic is np.min or statistic is np.max or statistic is np.ptp:
         with pytest.raises(ValueError, match=r"other samples move to both sides.*take companion.stats.quantile_ci"):
             bootstrap_ci(data, statistic, n_resamples=n_resamples, method=method, seed=0)
         with pytest.raises(ValueError, match="no bootstrap interval is valid"):
             bootstrap_ci(data, statistic, n_resamples=99, method=method, seed=0, clusters=np.arange(37) % 11)
     else:
-        centred = data - data.mean() + 1e-3  # the statistic is 0 here, and above in near half of the samples
+        centered = data - data.mean() + 1e-3  # the statistic is 0 here, and above in near half of the samples
         with pytest.raises(ValueError, match="none lies below"):
-            bootstrap_ci(centred, statistic, n_resamples=n_resamples, method=method, seed=0)
+            bootstrap_ci(centered, statistic, n_resamples=n_resamples, method=method, seed=0)
 
 
 def test_a_quantile_within_the_sample_is_no_extreme():

@@ -126,7 +126,7 @@ def classified(n, classes, rng):
     return logits, (logits + rng.gumbel(size=logits.shape)).argmax(1)
 
 
-def test_the_temperature_is_the_minimiser_of_scikit_learns_log_loss():
+def test_the_temperature_is_the_minimizer_of_scikit_learns_log_loss():
     logits, labels = classified(499, 5, np.random.default_rng(9))
     result = temperature_scaling(3 * logits, labels)
 

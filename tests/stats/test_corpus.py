@@ -20,7 +20,7 @@ def documents(n, seed=0, sigma=0.5):
     return np.stack([0.2 * words * np.exp(rng.normal(size=n) / 3 - 1 / 18), words], axis=1)
 
 
-def linearised(rows):
+def linearized(rows):
     """The ratio of sums and its error, as in textbooks of survey sampling (Cochran 1977, section 6.4)."""
     errors, words = rows.T
     value = errors.sum() / words.sum()
@@ -29,10 +29,10 @@ def linearised(rows):
 
 def test_a_ratio_equals_its_definition_in_plain_loops():
     rows, rng = documents(41), np.random.default_rng(7)
-    value, error = linearised(rows)
+    value, error = linearized(rows)
     pivots = []
     for drawn in rng.integers(0, 41, size=(299, 41)):
-        resampled, spread = linearised(rows[drawn])
+        resampled, spread = linearized(rows[drawn])
         pivots.append((resampled - value) / spread)
     low, high = np.quantile(pivots, [0.05, 0.95])
     ours = corpus_ci(rows, ratio, level=0.9, n_resamples=299, seed=7)
@@ -50,7 +50,7 @@ def test_clusters_are_summed_first():
 
 def test_groups_of_many_documents_have_the_same_interval():
     rows = documents(50_021)
-    value, error = linearised(rows)
+    value, error = linearized(rows)
     ours = corpus_ci(rows, ratio, n_resamples=999, seed=3)
     assert ours.estimate == pytest.approx(value, rel=1e-12)
     # within the noise of 5,000 groups and 999 resamples

@@ -84,7 +84,7 @@ def test_weights_meet_the_conditions_of_the_least_loss(loss, make):
 
 
 @pytest.mark.parametrize(("loss", "make"), PROBLEMS)
-def test_a_general_optimiser_finds_no_less(loss, make):
+def test_a_general_optimizer_finds_no_less(loss, make):
     for seed in range(5):
         predictions, y = make(seed, models=5)
         found = fit_weights(predictions, y, loss=loss)

@@ -367,8 +367,8 @@ def test_bounded_means_by_hand():
     x, z, student = np.array([1, 0.5, 1, 1, 0, 1]), stats.norm.ppf(0.975), stats.t.ppf(0.975, 5)
     p, pseudo = x.mean(), (x.sum() + 2) / 10
     worth = max(6, p * (1 - p) / ((x - p) @ (x - p) / 36 + pseudo * (1 - pseudo) / 36)) * (z / student) ** 2
-    centre, spread = p + z**2 / (2 * worth), z * np.sqrt(p * (1 - p) / worth + z**2 / (4 * worth**2))
-    expected = np.array([centre - spread, centre + spread]) / (1 + z**2 / worth)
+    center, spread = p + z**2 / (2 * worth), z * np.sqrt(p * (1 - p) / worth + z**2 / (4 * worth**2))
+    expected = np.array([center - spread, center + spread]) / (1 + z**2 / worth)
     found = mean_ci(x, bounds=(0, 1))
     assert (found.low, found.high) == pytest.approx(tuple(expected), rel=1e-12)
     wide = mean_ci(20 * x - 10, bounds=(-10, 10))

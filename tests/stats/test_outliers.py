@@ -66,7 +66,7 @@ def cloud(n=151, seed=0):
 
 def test_factors_are_scikit_learns_on_scaled_columns():
     x = cloud()
-    result = local_outlier_factor(x, neighbours=17)
+    result = local_outlier_factor(x, neighbors=17)
     scaled = x / stats.median_abs_deviation(x, scale="normal")
     theirs = LocalOutlierFactor(n_neighbors=17).fit(scaled).negative_outlier_factor_
     np.testing.assert_allclose(result.scores, -theirs, rtol=1e-3)
@@ -78,7 +78,7 @@ def test_a_local_outlier_is_none_to_the_columns_alone():
     angle = np.linspace(0, 2 * np.pi, 120, endpoint=False)
     ring = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.05 * np.random.default_rng(0).normal(size=(120, 2))
     x = np.vstack([ring, [[0, 0]]])
-    assert local_outlier_factor(x, neighbours=10).flagged[120]
+    assert local_outlier_factor(x, neighbors=10).flagged[120]
     assert not any(robust_z(column).flagged.any() for column in x.T)
 
 
@@ -89,18 +89,18 @@ def test_one_column_needs_no_second_axis():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "columns", "neighbours"), [(50, 2, 10), (200, 3, 20), (1_000, 2, 20)])
-def test_clean_points_are_flagged_at_the_rate_asked_for(n, columns, neighbours):
+@pytest.mark.parametrize(("n", "columns", "neighbors"), [(50, 2, 10), (200, 3, 20), (1_000, 2, 20)])
+def test_clean_points_are_flagged_at_the_rate_asked_for(n, columns, neighbors):
     rng = np.random.default_rng(4)
     samples = [rng.normal(size=(n, columns)) for _ in range(20_000 // n)]
     flagged = [
-        local_outlier_factor(x, neighbours=neighbours, false_alarm_rate=0.02).flagged.mean() for x in samples[:100]
+        local_outlier_factor(x, neighbors=neighbors, false_alarm_rate=0.02).flagged.mean() for x in samples[:100]
     ]
     assert np.mean(flagged) == pytest.approx(0.02, rel=0.35)
 
 
 def test_text_and_pictures():
-    result = local_outlier_factor(cloud(), neighbours=17)
+    result = local_outlier_factor(cloud(), neighbors=17)
     assert "have a local outlier factor beyond" in str(result)
     assert result.plot().get_ylabel() == "local outlier factor"
     assert len(robust_z(cloud()[:, 0]).plot().get_lines()) == 4  # inside, flagged, two limits
@@ -114,13 +114,13 @@ BAD = [
     (robust_z, [1, 2, np.nan, 4, 5], {}, r"without missing values.*at index 2"),
     (robust_z, [1, 2, 3, 4], {}, r"at least 5 values, got 4"),
     (robust_z, [1, 2, 3, 4, 5], {"threshold": 0}, r"threshold strictly between"),
-    (local_outlier_factor, cloud(), {"neighbours": 153}, r"more examples than the 153 neighbours"),
-    (local_outlier_factor, cloud(), {"neighbours": 0}, r"neighbours of at least 1, got 0"),
+    (local_outlier_factor, cloud(), {"neighbors": 153}, r"more examples than the 153 neighbors"),
+    (local_outlier_factor, cloud(), {"neighbors": 0}, r"neighbors of at least 1, got 0"),
     (
         local_outlier_factor,
         np.r_[1e-13 * np.arange(9), 2.0 ** np.arange(10)],
-        {"neighbours": 3},
-        r"neighbours that differ beyond rounding, got a local outlier factor of 7.48e\+09 at row 10",
+        {"neighbors": 3},
+        r"neighbors that differ beyond rounding, got a local outlier factor of 7.48e\+09 at row 10",
     ),
     (local_outlier_factor, np.vstack([cloud(), [[0, 0]] * 21]), {}, r"got 21 like row 153"),
     (local_outlier_factor, cloud() * [1, 0], {}, r"column 1 to differ from its median"),

@@ -17,7 +17,7 @@ APART = {
     "ks_drift": {"current"},
     "mmd_drift": {"current"},
     "population_stability_index": {"current"},
-    "prediction_powered_ci": {"judged_unlabelled"},
+    "prediction_powered_ci": {"judged_unlabeled"},
 }
 
 
@@ -36,7 +36,7 @@ TOGETHER = [
 ]
 
 
-def labelled(values, index):
+def labeled(values, index):
     return pd.Series(values, index) if values.ndim == 1 else pd.DataFrame(values, index)
 
 
@@ -45,7 +45,7 @@ def in_pandas(name):
     arguments = dict(sensible(name))
     for argument in COLUMNS[name]:
         labels = [f"{argument if argument in apart(name) else 'row'} {i}" for i in range(len(arguments[argument]))]
-        arguments[argument] = labelled(np.asarray(arguments[argument]), labels)
+        arguments[argument] = labeled(np.asarray(arguments[argument]), labels)
     if "paired" in CASES[name].arguments:
         arguments["paired"] = True
     return arguments
@@ -100,7 +100,7 @@ def test_models_are_named_by_their_columns():
 
 @pytest.mark.parametrize("names", [["large", "mid", "small"], ["a", "b", "c"], ["small", "large"]])
 def test_names_that_contradict_the_columns_are_refused(names):
-    with pytest.raises(ValueError, match="expected names as the columns of the frame, .*leave names away"):
+    with pytest.raises(ValueError, match="expected names as the columns of the frame, .*omit names"):
         stats.compare_many(FRAME, names)
     with pytest.raises(ValueError, match="expected names as the columns of the frame"):
         stats.linear_regression([1.0, 2.0, 2.5], FRAME, names=names)

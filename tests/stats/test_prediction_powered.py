@@ -27,7 +27,7 @@ def test_without_tuning_it_is_the_formula_of_the_paper():
     assert interval.high - interval.estimate == pytest.approx(half)
 
 
-def test_the_tuning_minimises_the_variance():
+def test_the_tuning_minimizes_the_variance():
     y, f, more = judged(53, 101, np.random.default_rng(1), noise=1.5)
 
     def variance(weight):
@@ -95,12 +95,12 @@ def test_it_prints_one_sentence_and_one_row():
 
 BAD = [
     (([0, 1, np.nan], [0, 1, 1], [0, 1]), {}, r"labels without missing values, got 1 .*index 2"),
-    (([0, 1, 1, 0], [0, 1, 1], [0, 1]), {}, r"other lengths: labels has 4, judged_labelled has 3"),
+    (([0, 1, 1, 0], [0, 1, 1], [0, 1]), {}, r"other lengths: labels has 4, judged_labeled has 3"),
     (([0, 1], [0, 1], [0, 1]), {}, r"labels to hold at least 3 values, got 2"),
-    (([0, 1, 1], [0, 1, 1], [0]), {}, r"judged_unlabelled to hold at least 2 values, got 1"),
+    (([0, 1, 1], [0, 1, 1], [0]), {}, r"judged_unlabeled to hold at least 2 values, got 1"),
     (([1, 1, 1], [0, 1, 1], [0, 1]), {}, r"labels to hold values that differ"),
     (([0, 1, 1], [0, 1, 1], [1, 1]), {}, r"judge that errs somewhere or varies .* got neither"),
-    (([0, 1, 1], [0, 1, 1], ["a", "b"]), {}, r"judged_unlabelled to be numbers"),
+    (([0, 1, 1], [0, 1, 1], ["a", "b"]), {}, r"judged_unlabeled to be numbers"),
     (([0, 1, 1], [0, 1, 1], [0, 1]), {"level": 1}, r"level strictly between 0 and 1"),
 ]
 

@@ -42,7 +42,7 @@ RESULTS = {
     "LinearFit": any_calls.line,
     "LogisticFit": any_calls.curve,
     "LossPrediction": lambda: result_of("PowerLaw").predict(1e5),
-    "Outliers": lambda: stats.local_outlier_factor(SCORES, neighbours=3),
+    "Outliers": lambda: stats.local_outlier_factor(SCORES, neighbors=3),
     "PowerLaw": lambda: stats.power_law(SIZES, (1 + SIZES**-0.3) * np.exp(0.01 * BEFORE[:12])),
     "PracticalComparison": lambda: stats.bayesian_signed_rank(GAINS, 0 * GAINS, rope=0.1, n_resamples=500, seed=0),
     "PredictionPowered": lambda: stats.prediction_powered_ci(RIGHT[0], RIGHT[1], RIGHT[2]),

@@ -51,7 +51,7 @@ def test_the_optimum_is_that_of_a_search(published):
     assert optimum.loss.estimate == pytest.approx(search.fun, rel=1e-6)
 
 
-def test_the_fit_minimises_hubers_loss_of_scipy():
+def test_the_fit_minimizes_hubers_loss_of_scipy():
     loss = noisy(E + A / SIZES**ALPHA, 0.02)
     law = power_law(SIZES, loss)
 

@@ -201,7 +201,7 @@ Y, X, T = (column[:8] for column in trial())
         ((np.where(T, np.nan, Y), X, T), r"y without missing values"),
         ((Y, np.ones(8), np.arange(8) < 4), r"x within the groups to hold values that differ"),
         ((np.arange(8) < 4, X, np.arange(8) < 4), r"y within the groups to hold values that differ"),
-        ((3 * X, X, np.arange(8) < 4), r"x to foretell y with some error"),
+        ((3 * X, X, np.arange(8) < 4), r"x to predict y with some error"),
     ],
 )
 def test_cuped_refuses(columns, message):

@@ -95,7 +95,7 @@ def test_influences_are_derivatives_in_the_weights(metric):
         np.testing.assert_allclose(influence[:, example] / 23, slope, rtol=1e-5, atol=1e-7)
 
 
-def test_studentised_equals_its_definition_in_plain_loops():
+def test_studentized_equals_its_definition_in_plain_loops():
     truth, predicted = numbers(31)
     squares, rng, pivots = (truth - predicted) ** 2, np.random.default_rng(8), []
 
@@ -103,13 +103,13 @@ def test_studentised_equals_its_definition_in_plain_loops():
         root = np.sqrt(sample.mean())
         return np.log(root), sample.std(ddof=1) * np.sqrt(1 / 31) / (2 * root**2)
 
-    centre, error = log_and_error(squares)
+    center, error = log_and_error(squares)
     for drawn in rng.integers(0, 31, size=(299, 31)):
         value, spread = log_and_error(squares[drawn])
-        pivots.append((value - centre) / spread)
+        pivots.append((value - center) / spread)
     low, high = np.quantile(pivots, [0.025, 0.975])
     ours = metric_ci(truth, predicted, metric="rmse", n_resamples=299, seed=8)
-    np.testing.assert_allclose([ours.low, ours.high], np.exp([centre - high * error, centre - low * error]), rtol=1e-9)
+    np.testing.assert_allclose([ours.low, ours.high], np.exp([center - high * error, center - low * error]), rtol=1e-9)
 
 
 def test_beyond_five_thousand_the_delta_method_agrees(monkeypatch):
@@ -120,7 +120,7 @@ def test_beyond_five_thousand_the_delta_method_agrees(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(smooth, "MAX_RESAMPLED", 10_000)
             small = metric_ci(truth, predicted, metric=metric, n_resamples=499, seed=0)
-        assert small.method.startswith("studentised bootstrap")
+        assert small.method.startswith("studentized bootstrap")
         atol = 0.12 * (large.high - large.low)  # the resampling error of 499
         np.testing.assert_allclose([small.low, small.high], [large.low, large.high], atol=atol)
 

@@ -83,7 +83,7 @@ def validation(model, batch, batch_size):
 
 
 def validation_in_processes(model, batch):
-    """What ``fit`` says the validation loss is, before anything is learnt."""
+    """What ``fit`` says the validation loss is, before anything is learned."""
     model = copy.deepcopy(model)
     config = TrainConfig(
         steps=1, batch_size=len(batch[0]), precision="fp32", device="cpu", parallel="ddp", lr=1e-30, weight_decay=0.0

@@ -93,7 +93,7 @@ def test_a_pickle_is_refused_unread(tmp_path, data):
 
 
 class BestAtTen(Line):
-    """Validation gets worse from step 10 on, whatever is learnt."""
+    """Validation gets worse from step 10 on, whatever is learned."""
 
     def __init__(self):
         super().__init__()

@@ -37,7 +37,7 @@ def test_bits_per_byte_is_a_ratio_of_sums_with_groups_resampled():
     losses = n_bytes * (0.5 + rng.random(53)[groups])
     score = bits_per_byte(losses, n_bytes, groups, seed=0)
     assert score.estimate == pytest.approx(losses.sum() / np.log(2) / n_bytes.sum())
-    # The standard error of a ratio of cluster totals, by linearisation (Cochran 1977, section 6.3).
+    # The standard error of a ratio of cluster totals, by linearization (Cochran 1977, section 6.3).
     residual = np.bincount(groups, losses / np.log(2)) - score.estimate * np.bincount(groups, n_bytes)
     error = np.sqrt((residual**2).sum() * 53 / 52) / n_bytes.sum()
     assert (score.high - score.low) / 2 == pytest.approx(1.96 * error, rel=0.1)

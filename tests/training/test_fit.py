@@ -47,7 +47,7 @@ def config(**options):
     return TrainConfig(**{"steps": 23, "batch_size": 5, "lr": 1e-2, "precision": "fp32", "device": "cpu", **options})
 
 
-def learnt(history):
+def learned(history):
     """The rows without what differs from run to run."""
     measured = {"seconds", "targets_per_second", "memory"}
     return [{name: value for name, value in row.items() if name not in measured} for row in history.rows]
@@ -155,7 +155,7 @@ def test_a_resumed_run_has_the_bits_of_the_run_never_stopped(tmp_path, options, 
     resumed = tiny_gpt(**options)
     history = fit(resumed, data, halves)
     assert same_bits(whole, resumed)
-    assert learnt(history) == learnt(expected)
+    assert learned(history) == learned(expected)
     assert history.frame["seconds"].is_monotonic_increasing
 
 

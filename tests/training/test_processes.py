@@ -27,7 +27,7 @@ def command(folder, *options, processes=None, restarts=0):
 
 
 def start(folder, *options, **launch):
-    """Runs the script to its end, in one process or under torchrun; returns what it learnt, or None where it failed."""
+    """Runs the script to its end, in one process or under torchrun; returns what it learned, None where it failed."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
         command(folder, *options, **launch), env=ENVIRONMENT, capture_output=True, text=True, timeout=300
@@ -101,7 +101,7 @@ def signal_at(folder, step, number, *options):
         process = subprocess.Popen(command(folder, *options), env=ENVIRONMENT, stderr=errors)
     while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < step):
         time.sleep(0.0005)
-    assert process.poll() is None, "it finished before it could be signalled"
+    assert process.poll() is None, "it finished before it could be signaled"
     process.send_signal(number)
     return process.wait()
 

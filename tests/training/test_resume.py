@@ -214,7 +214,7 @@ def test_fewer_steps_than_taken_are_refused(tmp_path):
 
 
 class BestAtTwelve(Line):
-    """Validation gets worse from step 12 on, whatever is learnt."""
+    """Validation gets worse from step 12 on, whatever is learned."""
 
     def __init__(self):
         super().__init__()

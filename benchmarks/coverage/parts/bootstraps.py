@@ -38,8 +38,8 @@ def _means() -> list[Case]:
                 ("percentile", 100, 1_500, near),
                 ("bca", 20, 3_000, short),
                 ("bca", 100, 1_500, near),
-                ("studentised", 20, 3_000, {"allowed": (0.92, 0.96), "reason": "0.94 stated for 20 skewed values"}),
-                ("studentised", 100, 300, {}),
+                ("studentized", 20, 3_000, {"allowed": (0.92, 0.96), "reason": "0.94 stated for 20 skewed values"}),
+                ("studentized", 100, 300, {}),
             ]
         ),
         covers("bootstrap_ci", "normal, mean", "3 × 30", partial(in_strata, n=30), 0, options="bca, strata",
@@ -56,7 +56,7 @@ def _clusters() -> list[Case]:
     return [
         covers("bootstrap_ci", "clusters of 1 to 9, mean", f"{n} clusters", partial(interval, n=n, method=method), 0,
                options=f"{method}, clusters", samples=samples, **stated)
-        for method, n, samples, stated in [("bca", 50, 800, near), ("bca", 100, 800, {}), ("studentised", 20, 200, {})]
+        for method, n, samples, stated in [("bca", 50, 800, near), ("bca", 100, 800, {}), ("studentized", 20, 200, {})]
     ]  # fmt: skip
 
 

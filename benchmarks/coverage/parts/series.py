@@ -13,7 +13,7 @@ AHEAD = (1, 5, 20)
 
 
 def simulated(rng: Generator, lags: list[float], n: int) -> np.ndarray:
-    """A series with the constant 1 and normal noise, after 100 steps that are left away."""
+    """A series with the constant 1 and normal noise, after 100 steps that are discarded."""
     return lfilter([1], [1, *(-lag for lag in lags)], 1 + rng.normal(size=n + 100))[100:]
 
 

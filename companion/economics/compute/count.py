@@ -17,7 +17,7 @@ def parameter_count(config: object) -> int:
 def forward_flops(config: object, **sizes: int) -> int:
     """Floating-point operations of one forward pass: two for each multiplication and addition of matrix products.
 
-    Products, convolutions and attention count; sums, activations and normalisations, a few per cent, do not, as in
+    Products, convolutions and attention count; sums, activations and normalizations, a few percent, do not, as in
     Kaplan et al. 2020, table 1. Causal attention counts in full, as most kernels compute it in training; pass
     ``causal=True`` where a family has it to count only what lies below the diagonal.
 

@@ -12,7 +12,7 @@ from companion.models.rl.policy import ActorCriticConfig
 
 @parameter_count.register
 def _(config: MLPConfig) -> int:
-    gains_and_shifts = 0 if config.normalisation == "none" else 2 * sum(config.sizes[1:-1])
+    gains_and_shifts = 0 if config.normalization == "none" else 2 * sum(config.sizes[1:-1])
     return sum(linear(*pair) for pair in pairwise(config.sizes)) + gains_and_shifts
 
 

@@ -38,10 +38,10 @@ def _(config: ConvNetConfig, *, batch: int) -> int:
 
 @parameter_count.register
 def _(config: ResNetConfig) -> int:
-    total = _normalised(config.channels, config.widths[0], 7 if config.stem == "imagenet" else 3)
+    total = _normalized(config.channels, config.widths[0], 7 if config.stem == "imagenet" else 3)
     for inputs, outputs, begins in _resnet_blocks(config):
-        total += _normalised(inputs, outputs, 3) + _normalised(outputs, outputs, 3)
-        total += _normalised(inputs, outputs, 1) if begins and config.shortcut == "projection" else 0
+        total += _normalized(inputs, outputs, 3) + _normalized(outputs, outputs, 3)
+        total += _normalized(inputs, outputs, 1) if begins and config.shortcut == "projection" else 0
     return total + linear(config.widths[-1], config.classes)
 
 
@@ -67,7 +67,7 @@ def _resnet_blocks(config: ResNetConfig) -> Iterator[tuple[int, int, bool]]:
             inputs = outputs
 
 
-def _normalised(inputs: int, outputs: int, kernel: int) -> int:
+def _normalized(inputs: int, outputs: int, kernel: int) -> int:
     """A convolution without offsets, and batch-norm."""
     return convolution(inputs, outputs, kernel, bias=False) + 2 * outputs
 
@@ -80,7 +80,7 @@ def _pixels(batch: int, height: int, width: int, halved: int) -> int:
 @parameter_count.register
 def _(config: UNetConfig) -> int:
     def twice(inputs: int, outputs: int) -> int:
-        return _normalised(inputs, outputs, 3) + _normalised(outputs, outputs, 3)
+        return _normalized(inputs, outputs, 3) + _normalized(outputs, outputs, 3)
 
     encoder = sum(twice(*pair) for pair in pairwise((config.channels, *config.widths)))
     decoder = sum(twice(2 * c, c) + convolution(below, c, 2) for c, below in pairwise(config.widths))
@@ -133,7 +133,7 @@ def _(config: GANConfig) -> int:
     inner = sum(convolution(*pair, 4, bias=False) for pair in pairwise(hidden))
     generator = linear(config.noise, pixels * hidden[0], bias=False) + inner + convolution(hidden[-1], channels, 4)
     discriminator = convolution(channels, hidden[-1], 4) + inner + linear(pixels * hidden[0], 1)
-    # Batch normalisation has two numbers a channel; a critic has additive constants in its place.
+    # Batch normalization has two numbers a channel; a critic has biases in its place.
     each = 2 if config.loss == "non_saturating" else 1
     return generator + 2 * sum(hidden) + discriminator + each * sum(hidden[:-1])
 

@@ -10,7 +10,7 @@ A head's vector at position :math:`t` is taken as pairs of numbers, and pair :ma
     \begin{pmatrix} x_i \\ x_{i+d/2} \end{pmatrix}, \qquad \theta_i = \theta^{-2i/d}.
 
 The product of a query turned to :math:`t` and a key turned to :math:`s` depends on :math:`t - s` only.
-Departure from the paper: it pairs neighbours, :math:`2i` and :math:`2i+1`; the halves paired here are the same up to
+Departure from the paper: it pairs neighbors, :math:`2i` and :math:`2i+1`; the halves paired here are the same up to
 the order of a head's dimensions, and are what the weights of Hugging Face's Llama are made for.
 
 Axes: batch; time (position in the sequence); head; dim (of a head); rows (the batch, or none).

@@ -100,7 +100,7 @@ def _sizes(file: GGUFFile, architecture: str, tensors: Mapping[str, Tensor]) -> 
 
 
 def _halves(name: str, weight: Float[Tensor, "rows width"], heads: int, dim: int) -> Float[Tensor, "rows width"]:
-    """The rows of queries or keys as we turn them: llama.cpp pairs neighbours of a head, we pair its two halves."""
+    """The rows of queries or keys as we turn them: llama.cpp pairs neighbors of a head, we pair its two halves."""
     if weight.ndim != 2 or len(weight) != heads * dim:
         raise ValueError(f"expected {name} of {heads} · {dim} rows, got shape {tuple(weight.shape)}")
     return weight.unflatten(0, (heads, dim // 2, 2)).transpose(1, 2).reshape(weight.shape)

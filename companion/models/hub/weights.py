@@ -35,7 +35,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def named_weights(model: nn.Module) -> dict[str, Tensor]:
-    """All that a model has learnt: its parameters and persistent buffers, a tied one once; they share its memory."""
+    """All that a model has learned: its parameters and persistent buffers, a tied one once; they share its memory."""
     state = model.state_dict(keep_vars=True)
     first = {id(tensor): name for name, tensor in reversed(state.items())}
     return {name: tensor.detach() for name, tensor in state.items() if first[id(tensor)] == name}

@@ -1,4 +1,4 @@
-"""A policy over discrete actions with a critic beside it: advantage actor-critic, and proximal policy optimisation.
+"""A policy over discrete actions with a critic beside it: advantage actor-critic, and proximal policy optimization.
 
 Sources: Mnih et al. 2016; Schulman et al. 2017. Departures: advantages and returns are constants that the caller
 computes once a rollout, and actor and critic may have trunks of their own.
@@ -110,7 +110,7 @@ class ActorCritic(nn.Module):
 
         For one step with a batch of actions, advantage actor-critic (Mnih et al. 2016) takes
         :math:`g = A \log \pi(a \mid s)`, with advantages A and returns R (:func:`advantages`). For several steps,
-        proximal policy optimisation (Schulman et al. 2017, eq. 7) compares with the :math:`\pi_0` that drew the action:
+        proximal policy optimization (Schulman et al. 2017, eq. 7) compares with the :math:`\pi_0` that drew the action:
 
         .. math::
 
@@ -120,9 +120,9 @@ class ActorCritic(nn.Module):
         Args:
             observations: what was seen.
             actions: what was done.
-            advantages: A, how much better that was than the critic expected; often standardised.
+            advantages: A, how much better that was than the critic expected; often standardized.
             returns: R, what the critic should have expected.
-            log_probabilities: :math:`\log \pi_0(a \mid s)`, for proximal policy optimisation.
+            log_probabilities: :math:`\log \pi_0(a \mid s)`, for proximal policy optimization.
 
         Raises:
             ValueError: where a shape or dtype does not fit, or an action does not exist.

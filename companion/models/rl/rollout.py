@@ -1,6 +1,6 @@
-"""What a policy has lived through: rollouts in vectorised environments, returns, and advantages.
+"""What a policy has lived through: rollouts in vectorized environments, returns, and advantages.
 
-Generalised advantage estimation (Schulman et al. 2016), with what follows a limit on time counted (Pardo et al. 2018).
+Generalized advantage estimation (Schulman et al. 2016), with what follows a limit on time counted (Pardo et al. 2018).
 
 Axes: time (steps), time_and_last (steps, and the end of the last), env (environments side by side), features (numbers
 an observation).
@@ -114,7 +114,7 @@ class Rollout:
     def batch(self, model: ActorCritic, *, discount: float, trace_decay: float) -> tuple[Tensor, ...]:
         """What ``model.loss`` takes, of all steps in which the model acted; ``model`` must be as it was then.
 
-        Returns are advantages plus values; after that the advantages are standardised, to mean 0 and deviation 1. Where
+        Returns are advantages plus values; after that the advantages are standardized, to mean 0 and deviation 1. Where
         they are all equal, as one alone is, they become 0: there is nothing to prefer.
 
         Raises:

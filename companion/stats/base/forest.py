@@ -52,7 +52,7 @@ def forest(
     for row, interval in enumerate(intervals):
         interval.plot(axes, at=row)
     if reference is not None:
-        axes.axvline(reference, color="grey", linestyle="--", linewidth=1)
+        axes.axvline(reference, color="gray", linestyle="--", linewidth=1)
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.set_xlabel(f"{quantity} ({100 * levels[0]:g}% confidence interval)")
     return axes

@@ -71,7 +71,7 @@ def column_names(values: object, names: Sequence[str] | None) -> tuple[str, ...]
         raise ValueError("expected names for the columns, got none; pass names=['a', 'b'], or a pandas DataFrame")
     if isinstance(values, pd.DataFrame) and not _is_numbered(values.columns) and given != own:
         raise ValueError(
-            f"expected names as the columns of the frame, {list(own or ())}, got {list(given)}; leave names away, or "
+            f"expected names as the columns of the frame, {list(own or ())}, got {list(given)}; omit names, or "
             "rename the columns"
         )
     return given
@@ -106,7 +106,7 @@ def row_names(name: str, values: object, names: Sequence[str] | None, n: int) ->
         raise ValueError(f"expected a name for each of {n:,} {name}, got {len(given):,} names; pass one for each")
     if not _is_numbered(index) and given != as_names(index):
         raise ValueError(
-            f"expected names as the index of {name}, {brief(list(index))}, got {brief(list(given))}; leave names away, "
+            f"expected names as the index of {name}, {brief(list(index))}, got {brief(list(given))}; omit names, "
             f"or pass {name}.to_numpy()"
         )
     return given

@@ -20,7 +20,7 @@ from companion.stats.base.result import Result
 class Interval(Result):
     """An estimate and its confidence interval; ``print`` shows it as one sentence.
 
-    The level is a property of the procedure: of many intervals made this way from independent samples, a share
+    The level is a property of the procedure: of many intervals made this way from independent samples, a proportion
     ``level`` contains the true value. It is no probability that this one does.
 
     Attributes:
@@ -111,7 +111,7 @@ def interval_of(result: Result) -> Interval:
 def proportion_ci(
     successes: int, trials: int, *, method: str = "wilson", population: int | None = None, level: float = 0.95
 ) -> Interval:
-    r"""A share of independent trials with its interval.
+    r"""A proportion of independent trials with its interval.
 
     ``"wilson"`` solves :math:`(\hat p - p)^2 = z^2 p (1 - p) / n` for :math:`p`, with :math:`\hat p = k / n` and the
     normal quantile :math:`z`. It needs no correction where :math:`k` is 0 or :math:`n`, and its mean coverage is close
@@ -119,7 +119,7 @@ def proportion_ci(
     far too seldom. ``"clopper_pearson"`` holds all :math:`p` that an exact binomial test does not refuse. Its coverage
     is never below ``level``, which is what a guarantee asks for; the price is width.
 
-    Exact coverage at 95%, over 197 shares from 0.01 to 0.99, mean and least:
+    Exact coverage at 95%, over 197 proportions from 0.01 to 0.99, mean and least:
 
     ====  ============  ===============
     n     Wilson        Clopper-Pearson
@@ -130,7 +130,7 @@ def proportion_ci(
     1000  0.950, 0.944  0.955, 0.951
     ====  ============  ===============
 
-    Wilson's least coverage stands near shares of 0 and 1; closer to them than 1 / n it falls further. Trials in
+    Wilson's least coverage stands near proportions of 0 and 1; closer to them than 1 / n it falls further. Trials in
     clusters (questions on one passage) are not independent: take :func:`companion.stats.clustered_proportion_ci`.
 
     Args:
@@ -138,7 +138,7 @@ def proportion_ci(
         trials: :math:`n`, independent trials, at least 1. Missing ones are for you to leave out of both counts.
         method: ``"wilson"`` or ``"clopper_pearson"``.
         population: how many items there are in all, where the trials are a random sample of a finite pool without
-            replacement and the share in question is that pool's. Wilson's variance then shrinks by
+            replacement and the proportion in question is that pool's. Wilson's variance then shrinks by
             :math:`(N - n) / (N - 1)`; Clopper and Pearson's test becomes the hypergeometric one.
         level: intended coverage.
 

@@ -15,12 +15,12 @@ LARGEST_COUNT = 2**53
 
 
 def check_level(level: float) -> None:
-    """Refuses a level that is no share, such as 95 for 95%."""
+    """Refuses a level that is no proportion, such as 95 for 95%."""
     check_share("level", level, "write 0.95 for 95%")
 
 
 def check_alpha(alpha: float) -> None:
-    """Refuses the level of a test that is no share, such as 5 for 5%."""
+    """Refuses the level of a test that is no proportion, such as 5 for 5%."""
     check_share("alpha", alpha, "write 0.05 for 5%")
 
 
@@ -40,7 +40,7 @@ def check_n_resamples(n_resamples: int) -> None:
 def generator_of(seed: int | None) -> np.random.Generator:
     """The random numbers that a seed stands for; None takes fresh ones."""
     if seed is not None:
-        check_whole("seed", seed, at_least=0, advice="leave it away for a fresh one")
+        check_whole("seed", seed, at_least=0, advice="omit it for a fresh one")
     return np.random.default_rng(seed)
 
 
@@ -76,7 +76,7 @@ def check_population(population: int | None, n: int) -> None:
     if population is not None and (not is_whole(population) or not n <= population <= LARGEST_COUNT):
         raise ValueError(
             f"expected population to be a whole number of at least the {n:,} sampled, got {brief(population)}; "
-            "leave it away where the sample stands for cases yet to come, or where it is beyond 2**53"
+            "omit it where the sample stands for cases yet to come, or where it is beyond 2**53"
         )
 
 

@@ -42,7 +42,7 @@ def between(edges: Float[np.ndarray, " edges"], values: Float[np.ndarray, " n"])
 def _merged(
     values: Shaped[np.ndarray, "*any"], ordered: Float[np.ndarray, " n"], widths: Float[np.ndarray, " n-1"]
 ) -> Float[np.ndarray, "*any"]:
-    """Each value replaced by the least of its run, in which neighbours lie no further apart than ``widths``."""
+    """Each value replaced by the least of its run, in which neighbors lie no further apart than ``widths``."""
     steps = np.diff(ordered)
     if not ((steps > 0) & (steps <= widths)).any():
         return values

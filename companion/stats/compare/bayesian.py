@@ -30,8 +30,8 @@ class PracticalComparison(Result):
         equivalent: that they differ by at most ``rope``.
         b_better: that b is better by more than ``rope``.
         rope: half-width of the region of practical equivalence, in the scores' unit.
-        effect: posterior mean of the share of pairs of sets whose mean difference favours a by more than ``rope``, less
-            the share that favours b: from -1 to 1.
+        effect: posterior mean of the proportion of pairs of sets whose mean difference favors a by more than ``rope``,
+            less the proportion that favors b: from -1 to 1.
         n_sets: number of pairs of scores.
     """
 
@@ -68,7 +68,7 @@ def bayesian_signed_rank(
 
     The differences :math:`z_i = a_i - b_i`, and :math:`z_0 = 0` with weight :math:`s = 1/2` as prior, stand for a
     distribution that is itself uncertain, a Dirichlet process: weights :math:`w \sim \mathrm{Dirichlet}(s, 1, \dots,
-    1)`. Each draw of them gives three shares,
+    1)`. Each draw of them gives three proportions,
 
     .. math:: \theta_a = \sum_{i,j} w_i w_j [z_i + z_j > 2r], \quad
         \theta_b = \sum_{i,j} w_i w_j [z_i + z_j < -2r], \quad \theta_e = 1 - \theta_a - \theta_b
@@ -131,7 +131,7 @@ def bayesian_signed_rank(
 def _shares(
     ordered: Float[np.ndarray, " n"], weights: Float[np.ndarray, "draws n"], rope: float, close: float
 ) -> Float[np.ndarray, "draws 3"]:
-    """The shares of b, of the region, and of a. As differences are in order, the partners of each are a run of them.
+    """The proportions of b, of the region, and of a. As differences are in order, each one's partners are a run.
 
     Sums that come within ``close`` of the border are on it.
     """

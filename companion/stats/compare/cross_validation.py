@@ -45,10 +45,10 @@ def compare_cross_validated(
 
     .. math:: f = \frac{\sum_{i=1}^5 \sum_{j=1}^2 p_{ij}^2}{2 \sum_{i=1}^5 s_i^2} \sim F_{10, 5}
 
-    Its interval holds the differences that the test would not reject. Both tests are approximations: their law was
-    derived as if splits were less dependent than they are.
+    Its interval holds the differences that the test would not reject. Both tests are approximations: their distribution
+    was derived as if splits were less dependent than they are.
 
-    Simulated with two equally good nearest-centroid classifiers, the share of true null hypotheses rejected at 5%,
+    Simulated with two equally good nearest-centroid classifiers, the proportion of true null hypotheses rejected at 5%,
     beside the plain paired t-test on the same splits (400 to 1,500 data sets each):
 
     ==================  ================  ==========  ============
@@ -64,13 +64,14 @@ def compare_cross_validated(
     The question is about the algorithms, on training sets of this size from this source. About two trained models, ask
     :func:`companion.stats.compare_paired`.
 
-    The effect size is the standardised difference :math:`\bar d / s`: of all splits, how many standard deviations the
-    typical one favours a. Only scores are at hand here, and it needs no more; it depends on the size of the test folds.
+    The effect size is the standardized difference :math:`\bar d / s`: of all splits, how many standard deviations the
+    typical one favors a. Only scores are at hand here, and it needs no more; it depends on the size of the test folds.
 
     Args:
         scores_a: scores of a, one a split: ``[splits]`` or ``[repetitions, folds]``; ``[5, 2]`` for ``"5x2cv_f"``.
         scores_b: those of b on the same splits in the same order.
-        test_fraction: the share of the data that is tested in a split: 0.1 for 10 folds. ``"corrected_t"`` needs it, or
+        test_fraction: the proportion of the data that is tested in a split: 0.1 for 10 folds. ``"corrected_t"`` needs
+            it, or
         n_train: in its place, the examples trained on in a split, together with
         n_test: the examples tested in it.
         method: ``"corrected_t"`` or ``"5x2cv_f"``.
@@ -88,7 +89,7 @@ def compare_cross_validated(
     >>> deep, linear = [0.81, 0.84, 0.79, 0.86, 0.82], [0.78, 0.80, 0.80, 0.81, 0.79]
     >>> print(compare_cross_validated(deep, linear, test_fraction=0.2))  # doctest: +NORMALIZE_WHITESPACE
     The difference, a minus b, is 0.028, with a 95% confidence interval from -0.014 to 0.070 (corrected t, 5
-    splits); p = 0.14 (corrected resampled t-test); the standardised difference is 1.23.
+    splits); p = 0.14 (corrected resampled t-test); the standardized difference is 1.23.
     """
     check_one_of("method", method, _METHODS)
     check_level(level)
@@ -103,7 +104,7 @@ def compare_cross_validated(
     ratio = _test_to_train(test_fraction, n_train, n_test) if method == "corrected_t" else None
     interval, p_value = _METHODS[method](differences, ratio, level)
     effect = float(differences.mean() / differences.std(ddof=1))
-    return SizedComparison(interval, p_value, _NAMES[method], effect, "standardised difference")
+    return SizedComparison(interval, p_value, _NAMES[method], effect, "standardized difference")
 
 
 def _corrected_t(differences: Folds, ratio: float | None, level: float) -> tuple[Interval, float]:

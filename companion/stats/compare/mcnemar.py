@@ -61,7 +61,7 @@ class AccuracyComparisons(Result):
         axes = plt.subplots(figsize=(6, 1 + 0.3 * n), layout="constrained")[1] if axes is None else axes
         axes.hlines(np.arange(n), self.low, self.high, color="C0")
         axes.plot(self.difference, np.arange(n), "o", color="C0")
-        axes.axvline(0, color="grey", linestyle="--", linewidth=1)
+        axes.axvline(0, color="gray", linestyle="--", linewidth=1)
         axes.set(ylabel="comparison", yticks=range(n), yticklabels=self.names, ylim=(n - 0.5, -0.5))
         axes.set_xlabel(f"accuracy of a minus that of b ({100 * self.level:g}% confidence interval)")
         return axes

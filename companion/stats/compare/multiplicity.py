@@ -66,7 +66,7 @@ class Adjusted(Result):
         order, place = np.argsort(self.p_value), np.arange(1, len(self.p_value) + 1)
         axes.plot(place, self.p_value[order], "o", markersize=4, label="as they came")
         axes.plot(place, self.adjusted[order], "D", markersize=4, label=f"adjusted ({self.method})")
-        axes.axhline(self.alpha, color="grey", linestyle="--", linewidth=1, label=f"alpha, {self.alpha:g}")
+        axes.axhline(self.alpha, color="gray", linestyle="--", linewidth=1, label=f"alpha, {self.alpha:g}")
         axes.set(xlabel="tests, by p-value", ylabel="p-value", ylim=(-0.02, 1.02))
         axes.legend()
         return axes
@@ -83,8 +83,8 @@ def adjust(
         \text{Benjamini-Hochberg: } \min_{j \ge i} \min\big(1, m\, p_{(j)} / j\big)
 
     ``"holm"`` bounds the chance of any false rejection, whatever the dependence of the tests: take it where one
-    rejection is acted on. ``"benjamini_hochberg"`` bounds the expected share of false ones among the rejections, for
-    independent tests, or positively dependent ones (models against one baseline): take it to screen many. All tests
+    rejection is acted on. ``"benjamini_hochberg"`` bounds the expected proportion of false ones among the rejections,
+    for independent tests, or positively dependent ones (models against one baseline): take it to screen many. All tests
     that were looked at must be among them, also those that were not worth a mention.
 
     Args:

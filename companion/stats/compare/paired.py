@@ -41,7 +41,7 @@ def compare_paired(
 
     - ``accuracy``: McNemar's test, exact with mid-p (Fagerland, Lydersen and Laake 2013), which looks only at examples
       where one model alone is right; the interval of Bonett and Price (2012). Simulated for 20 to 1,000 examples with 4
-      to 15% of them in dispute: level up to 0.051, coverage from 0.948 up, towards 1 where few are in dispute.
+      to 15% of them in dispute: level up to 0.051, coverage from 0.948 up, toward 1 where few are in dispute.
     - ``auc``: DeLong's test (1988). Simulated level 0.025 to 0.065, from 10 examples of each class on.
     - other metrics of labels: counts of the joint table (truth, a, b) are resampled for the interval, as in
       :func:`companion.stats.metric_ci` (with more than two classes by percentiles), and examples are given to the
@@ -71,7 +71,7 @@ def compare_paired(
     >>> y, new, old = [2.0, 3.1, 4.7, 1.2, 5.0], [2.1, 3.0, 4.4, 1.3, 5.2], [2.5, 2.7, 5.2, 0.8, 5.9]
     >>> print(compare_paired(y, new, old, metric="mae"))
     The difference, a minus b, is -0.38, with a 95% confidence interval from -0.62 to -0.14 (Student's t of the pairs);
-    p = 0.062 (paired permutations, all 32); the standardised difference is -1.98.
+    p = 0.062 (paired permutations, all 32); the standardized difference is -1.98.
     """
     check_one_of("metric", metric, (*METRICS, *PROBABILITY_METRICS, *REGRESSION_METRICS))
     check_level(level)
@@ -120,10 +120,10 @@ def _compare_counts(metric: str, table: Table, level: float, n_resamples: int, r
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]).tolist()
     drawn = "counts from Jeffreys' posterior" if table.n_classes == 2 else "multinomial counts"
     difference = Interval.around(observed, low, high, level, f"{drawn}, {n_resamples:,} resamples")
-    return Comparison(difference, _randomisation_p(metric, table, observed, n_resamples, rng), "paired randomisation")
+    return Comparison(difference, _randomization_p(metric, table, observed, n_resamples, rng), "paired randomization")
 
 
-def _randomisation_p(metric: str, table: Table, observed: float, n_resamples: int, rng: np.random.Generator) -> float:
+def _randomization_p(metric: str, table: Table, observed: float, n_resamples: int, rng: np.random.Generator) -> float:
     """How often a difference at least as large comes up when a coin decides, for each example, which model said what.
 
     Of the examples in a cell a binomial number is swapped, so that no row is handled (Noreen 1989, chapter 2).

@@ -42,7 +42,7 @@ def permutation_test(
 
     With ``paired``, ``a[i]`` and ``b[i]`` are of the same example, and a coin for each pair says which is whose.
     Without, the samples are of different examples, and all splits of their union into the two sizes are equally likely.
-    The two-sided p-value is the share of permutations, the one seen among them, at least as extreme:
+    The two-sided p-value is the proportion of permutations, the one seen among them, at least as extreme:
 
     .. math:: p = \frac{1 + \#\{r : |T_r| \ge |T|\}}{1 + R}
 
@@ -61,7 +61,7 @@ def permutation_test(
     :func:`companion.stats.proportion_difference_ci`. Of other numbers between known ``bounds`` it is cut at the largest
     difference that there can be.
 
-    The effect size is the standardised difference, Cohen's *d* of the pseudo-values: by the standard deviation of the
+    The effect size is the standardized difference, Cohen's *d* of the pseudo-values: by the standard deviation of the
     differences for pairs, by the pooled one for independent samples. It alone exists for all statistics of means.
 
     Args:
@@ -88,7 +88,7 @@ def permutation_test(
     >>> new, old = [0.71, 0.64, 0.82, 0.77, 0.69, 0.75], [0.66, 0.65, 0.74, 0.70, 0.63, 0.71]
     >>> print(permutation_test(new, old, paired=True))  # doctest: +NORMALIZE_WHITESPACE
     The difference, a minus b, is 0.048, with a 95% confidence interval from 0.015 to 0.082 (Student's t of the
-    pairs); p = 0.062 (paired permutations, all 64); the standardised difference is 1.52.
+    pairs); p = 0.062 (paired permutations, all 64); the standardized difference is 1.52.
     """
     if paired:
         check_same_index(a=a, b=b)
@@ -120,7 +120,7 @@ def permutation_test(
     p_value = max(1, as_large) / total if exact else (1 + as_large) / (1 + total)  # the one seen is among them
     pairing = "paired" if paired else "independent"
     test = f"{pairing} permutations, {f'all {total:,}' if exact else f'{total:,} drawn'}"
-    return SizedComparison(difference, p_value, test, effect, "standardised difference")
+    return SizedComparison(difference, p_value, test, effect, "standardized difference")
 
 
 def _paired(
@@ -148,7 +148,7 @@ def _independent(
 
 
 def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tuple[Interval, float]:
-    """The difference with its interval, and the standardised difference, both from the jackknife's pseudo-values."""
+    """The difference with its interval, and the standardized difference, both from the jackknife's pseudo-values."""
     estimate = float(g(a.mean(0)) - g(b.mean(0)))
     pseudo_a, pseudo_b = _pseudo_values(a, g), _pseudo_values(b, g)
     if paired:

@@ -87,12 +87,12 @@ def compare_many(
 
     .. math:: \mathrm{CD} = q_\alpha \sqrt{\frac{k (k + 1)}{6 N}}
 
-    with :math:`q_\alpha` the quantile of the studentised range over :math:`\sqrt 2`. As a mean rank depends on which
+    with :math:`q_\alpha` the quantile of the studentized range over :math:`\sqrt 2`. As a mean rank depends on which
     other models are there, the pairs come with a second test that does not: Wilcoxon's signed ranks of the two models'
     scores, adjusted by Holm. Decide beforehand which one counts; for few models of interest, take ``p_holm``.
 
-    Simulated for equal models, the share of samples with a rejection at 5%, anywhere in the case of pairs (400 samples
-    each, normal scores):
+    Simulated for equal models, the proportion of samples with a rejection at 5%, anywhere in the case of pairs (400
+    samples each, normal scores):
 
     ======  ====  ==============  =======  ==============
     models  sets  Iman-Davenport  Nemenyi  Wilcoxon, Holm
@@ -108,7 +108,7 @@ def compare_many(
     With 5 sets Wilcoxon's p-value cannot fall below 0.0625: have 10 at least.
 
     The effect sizes: Kendall's :math:`W = \chi^2 / (N (k - 1))` for all, and for a pair the rank-biserial correlation,
-    the share of rank sums that favours the one less that for the other, which is what Wilcoxon's test is about.
+    the proportion of rank sums that favors the one less that for the other, which is what Wilcoxon's test is about.
 
     Args:
         scores: one row a data set, one column a model. Sets must be independent: not folds, not seeds of one set.

@@ -56,7 +56,7 @@ def _sums_by_coin(values: Observations, n_subsets: int, rng: np.random.Generator
 
 
 def _sums_of_size(values: Observations, size: int, n_subsets: int, rng: np.random.Generator) -> Sums:
-    """How many members fall into each segment follows the hypergeometric law; which ones, is open."""
+    """How many members fall into each segment follows the hypergeometric distribution; which ones, is open."""
     sums, missing = np.zeros((n_subsets, values.shape[1])), np.full(n_subsets, size)
     for start in range(0, len(values), SEGMENT):
         segment = values[start : start + SEGMENT]
@@ -108,7 +108,7 @@ def random_subsets_of_size(n: int, sizes: Int[np.ndarray, " subsets"], share: fl
 
 def _coins(share: float, shape: tuple[int, int], rng: np.random.Generator) -> Codes:
     """Bits that are 1 with a probability close to ``share``, made of fair ones by its binary digits."""
-    # towards the nearer of 0 and 1, or where members are rare most of random_subsets_of_size's draws would miss them
+    # toward the nearer of 0 and 1, or where members are rare most of random_subsets_of_size's draws would miss them
     numerator = int(256 * share) if share <= 0.5 else 256 - int(256 * (1 - share))
     codes = np.zeros(shape, dtype=np.uint8)
     if numerator == 256:

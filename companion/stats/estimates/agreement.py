@@ -27,7 +27,7 @@ _SCALES = ("nominal", "ordinal", "interval")
 def cohen_kappa_ci(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "none", level: float = 0.95) -> Interval:
     r"""Agreement of two raters, or of a rater with a model, beyond what their own habits give by chance.
 
-    With :math:`p_{jk}` the share of items that a calls :math:`j` and b calls :math:`k`, and a dot for a sum,
+    With :math:`p_{jk}` the proportion of items that a calls :math:`j` and b calls :math:`k`, and a dot for a sum,
 
     .. math:: \kappa = 1 - \frac{\sum_{jk} w_{jk} p_{jk}}{\sum_{jk} w_{jk} p_{j\cdot} p_{\cdot k}}, \qquad
               w_{jk} = [j \ne k], \quad |j - k| \quad \text{or} \quad (j - k)^2,
@@ -35,7 +35,7 @@ def cohen_kappa_ci(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "no
     the weights for ``none``, ``linear`` and ``quadratic``, the last two of numbers: of their values, so that a category
     nobody used changes nothing. Value and standard error are statsmodels'; the interval is normal for
     :math:`\mathrm{artanh}\, \kappa`. At perfect agreement the error is zero, and the lower bound comes from Wilson's
-    for the share of agreement.
+    for the proportion of agreement.
 
     Coverage at 95% in 1,500 simulated samples each, without weights, kappa 0 to 0.95, 2 or 5 categories: 0.91 to 0.98
     from 50 items on where categories are equally frequent; untransformed 0.88. Where one of two has 15%: 0.91 to 0.96
@@ -93,8 +93,8 @@ def cohen_kappa_ci(rater_a: ArrayLike, rater_b: ArrayLike, *, weights: str = "no
 def fleiss_kappa_ci(ratings: ArrayLike, *, level: float = 0.95) -> Interval:
     r"""Agreement beyond chance of three or more raters on unordered categories, each item rated as often.
 
-    With :math:`n_{uc}` of the :math:`m` ratings of item :math:`u` in category :math:`c`, and :math:`p_c` the share of
-    all ratings in it,
+    With :math:`n_{uc}` of the :math:`m` ratings of item :math:`u` in category :math:`c`, and :math:`p_c` the proportion
+    of all ratings in it,
 
     .. math:: \kappa = 1 - \frac{1 - \bar P}{1 - \sum_c p_c^2}, \qquad
               \bar P = \frac{1}{N} \sum_u \sum_c \frac{n_{uc} (n_{uc} - 1)}{m (m - 1)}

@@ -27,7 +27,7 @@ def cluster_error(values: Float[np.ndarray, " examples"], clusters: Int[np.ndarr
 
 @same_examples("right", "clusters")
 def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Interval:
-    r"""A share of answers that come in clusters: Wilson's interval for as many answers as the clusters are worth.
+    r"""A proportion of answers that come in clusters: Wilson's interval for as many answers as the clusters are worth.
 
     With the cluster-robust standard error SE of :func:`companion.stats.mean_ci`, and a pseudo-cluster in it, the
     :math:`n` answers in :math:`G` clusters of :math:`n_g` are worth
@@ -50,8 +50,9 @@ def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: flo
     100       0.955 (0.952)  0.950 (0.947)  0.949 (0.945)
     ========  =============  =============  =============
 
-    With an intraclass correlation of 0.4 and a share of 0.97 it is 0.963 (0.903) for 50 clusters of 10 answers, 0.935
-    (0.925) for 100; with 0.6 and 100 clusters of 1 to 9 still 0.905 (0.900). Near a bound, 10 to 20 clusters give 0.98.
+    With an intraclass correlation of 0.4 and a proportion of 0.97 it is 0.963 (0.903) for 50 clusters of 10 answers,
+    0.935 (0.925) for 100; with 0.6 and 100 clusters of 1 to 9 still 0.905 (0.900). Near a bound, 10 to 20 clusters give
+    0.98.
 
     Args:
         right: one 0 or 1 (or False, True) an answer.

@@ -88,7 +88,7 @@ def proportion_difference_ci(
     method: str = "newcombe",
     level: float = 0.95,
 ) -> Interval:
-    r"""The difference of two shares, a minus b, of two independent samples.
+    r"""The difference of two proportions, a minus b, of two independent samples.
 
     ``"newcombe"`` joins the two Wilson intervals :math:`(l, u)`, so that it stays within -1 and 1:
 
@@ -97,9 +97,9 @@ def proportion_difference_ci(
 
     ``"agresti_caffo"`` adds a success and a failure to each sample and takes the textbook's interval, cut at -1 and 1.
 
-    Exact coverage at 95% over all pairs of 91 shares from 0.05 to 0.95, mean and least: Newcombe 0.951 and 0.884 with
-    10 trials each, 0.950 and 0.913 with 20, 0.950 and 0.937 with 100; Agresti-Caffo 0.959 and 0.929, 0.955 and 0.938,
-    0.951 and 0.942.
+    Exact coverage at 95% over all pairs of 91 proportions from 0.05 to 0.95, mean and least: Newcombe 0.951 and 0.884
+    with 10 trials each, 0.950 and 0.913 with 20, 0.950 and 0.937 with 100; Agresti-Caffo 0.959 and 0.929, 0.955 and
+    0.938, 0.951 and 0.942.
 
     Args:
         successes_a: right answers of a.

@@ -12,7 +12,7 @@ from companion.stats.base.intervals import Interval
 from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_callable, check_level, check_n_resamples, generator_of
 from companion.stats.resampling.bootstrap import BLOCK, blocks
-from companion.stats.resampling.bounds import studentised_bounds
+from companion.stats.resampling.bounds import studentized_bounds
 from companion.stats.resampling.smooth import Values, Weights, draw_weights
 
 Combine = Callable[[np.ndarray], np.ndarray]
@@ -31,7 +31,7 @@ def corpus_ci(
     n_resamples: int = 9_999,
     seed: int | None = None,
 ) -> Interval:
-    r"""Studentised bootstrap interval of a score :math:`f\big(\sum_i \mathbf{x}_i\big)` of a corpus.
+    r"""Studentized bootstrap interval of a score :math:`f\big(\sum_i \mathbf{x}_i\big)` of a corpus.
 
     Such a score is no mean over documents: it adds up numbers :math:`\mathbf{x}_i` of each document, then combines the
     sums :math:`\mathbf{S}`. Documents are resampled, as weights :math:`w_i` on their rows, and no text is scored again.
@@ -73,12 +73,12 @@ def corpus_ci(
 
     Source:
         Koehn 2004, "Statistical significance tests for machine translation evaluation", *EMNLP*, for the bootstrap of
-        BLEU over documents; Hall 1988, *Annals of Statistics* 16, for the studentised bounds.
+        BLEU over documents; Hall 1988, *Annals of Statistics* 16, for the studentized bounds.
 
     Word error rate, from errors and words of each document:
 
     >>> print(corpus_ci([[3, 41], [0, 17], [9, 80], [2, 35], [4, 60]], lambda s: s[..., 0] / s[..., 1], seed=0))
-    The estimate is 0.077, with a 95% confidence interval from 0.040 to 0.152 (studentised bootstrap, 9,999 resamples).
+    The estimate is 0.077, with a 95% confidence interval from 0.040 to 0.152 (studentized bootstrap, 9,999 resamples).
 
     BLEU, from 10 numbers of each: matches and totals of 1- to 4-grams, length, length of the reference:
 
@@ -92,7 +92,7 @@ def corpus_ci(
     >>> matches = rng.binomial(totals, [0.7, 0.5, 0.4, 0.3])
     >>> rows = np.column_stack([matches, totals, length, rng.integers(20, 40, size=200)])
     >>> print(corpus_ci(rows, bleu, seed=0))
-    The estimate is 0.4537, with a 95% confidence interval from 0.4476 to 0.4602 (studentised bootstrap, 9,999
+    The estimate is 0.4537, with a 95% confidence interval from 0.4476 to 0.4602 (studentized bootstrap, 9,999
     resamples).
     """
     check_level(level)
@@ -112,9 +112,9 @@ def corpus_ci(
     sizes = blocks(n_resamples, 2 * len(rows))
     drawn = [_value_and_error(score, draw_weights(size, len(rows), rng), rows) for size in sizes]
     resampled, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
-    low, high = studentised_bounds(estimate, error, resampled, errors, level=level)
+    low, high = studentized_bounds(estimate, error, resampled, errors, level=level)
     units = f"{n_resamples:,} resamples" + ("" if clusters is None else f" of {len(names):,} clusters")
-    return Interval.around(estimate, low, high, level, f"studentised bootstrap, {units}")
+    return Interval.around(estimate, low, high, level, f"studentized bootstrap, {units}")
 
 
 def _value_and_error(
@@ -125,9 +125,9 @@ def _value_and_error(
     sums, step = weights @ rows, 1e-5 * np.abs(rows).sum(0)
     step[step == 0] = 1e-5
     slopes = np.stack([(score(sums + h) - score(sums - h)) / (2 * h.sum()) for h in np.diag(step)], axis=-1)
-    centred = rows - rows.mean(0)  # before squaring, for precision
-    products = np.einsum("di,dj->dij", centred, centred).reshape(n, k * k)
-    shifts = weights @ centred
+    centered = rows - rows.mean(0)  # before squaring, for precision
+    products = np.einsum("di,dj->dij", centered, centered).reshape(n, k * k)
+    shifts = weights @ centered
     covariance = (weights @ products).reshape(-1, k, k) - shifts[:, :, None] * shifts[:, None, :] / n
     variances = np.einsum("ri,rij,rj->r", slopes, covariance, slopes)
     return score(sums), np.sqrt(np.maximum(variances, 0))

@@ -130,8 +130,8 @@ def stratified_mean_ci(
     .. math:: \hat\mu = \sum_h w_h \bar x_h, \qquad \text{SE}^2 = \sum_h w_h^2 \frac{s_h^2}{n_h} \Big(1 -
         \frac{n_h}{N_h}\Big)
 
-    The weights :math:`w_h` are the strata's shares of the population, not of the sample. Say them, or give the sizes
-    :math:`N_h` of a finite population, which the last factor then takes into account. Degrees of freedom by
+    The weights :math:`w_h` are the strata's proportions of the population, not of the sample. Say them, or give the
+    sizes :math:`N_h` of a finite population, which the last factor then takes into account. Degrees of freedom by
     Satterthwaite. Coverage at 95% for three strata of standard deviations 1, 2 and 4, normal values: 0.950 with 5 a
     stratum, 0.952 with 20; exponential values: 0.896 and 0.927, 0.941 with 100 (4,000 samples each).
 
@@ -143,7 +143,7 @@ def stratified_mean_ci(
     Args:
         values: one number an example.
         strata: the stratum of each example, as numbers or text; at least 2 examples in each.
-        weights: the share of each stratum; they sum to one.
+        weights: the proportion of each stratum; they sum to one.
         population: in their place, the size of each stratum in the finite population.
         level: intended coverage.
 
@@ -167,7 +167,7 @@ def stratified_mean_ci(
         first = int(((counts < 2) | (counts > sizes)).argmax())
         raise ValueError(
             f"expected at least 2 examples in each stratum and no more than its population, got {counts[first]:,} in "
-            f"{names[first].item()!r}; collect more, merge it with its neighbour, or correct the size"
+            f"{names[first].item()!r}; collect more, merge it with its neighbor, or correct the size"
         )
     means = np.bincount(codes, vector) / counts
     variances = np.bincount(codes, (vector - means[codes]) ** 2) / (counts - 1)
@@ -209,7 +209,7 @@ def _joined_wilson(
 def _shares(
     names: list[object], weights: Mapping[object, float] | None, population: Mapping[object, int] | None
 ) -> tuple[Float[np.ndarray, " strata"], Float[np.ndarray, " strata"]]:
-    """Each stratum's share and size; sizes are infinite where shares were given."""
+    """Each stratum's share and size; sizes are infinite where proportions were given."""
     given = weights if population is None else population
     if given is None or (weights is not None and population is not None):
         raise ValueError(

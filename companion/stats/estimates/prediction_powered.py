@@ -24,15 +24,15 @@ class PredictionPowered(Interval):
         classical: what the labels alone give (Student's interval).
         tuning: weight of the judge, from 0, not used, to 1.
         effective_sample_size: number of labels that would have been needed without the judge.
-        n_labelled: number of labels.
-        n_unlabelled: number of examples that only the judge saw.
+        n_labeled: number of labels.
+        n_unlabeled: number of examples that only the judge saw.
     """
 
     classical: Interval
     tuning: float
     effective_sample_size: float
-    n_labelled: int
-    n_unlabelled: int
+    n_labeled: int
+    n_unlabeled: int
 
     @property
     def interval(self) -> Interval:
@@ -41,16 +41,16 @@ class PredictionPowered(Interval):
 
     def __str__(self) -> str:
         return (
-            f"The mean is {self.in_words()}; with the judge, {self.n_labelled:,} labels are worth "
+            f"The mean is {self.in_words()}; with the judge, {self.n_labeled:,} labels are worth "
             f"{self.effective_sample_size:,.0f}."
         )
 
 
-@same_examples("labels", "judged_labelled")
+@same_examples("labels", "judged_labeled")
 def prediction_powered_ci(
     labels: ArrayLike,
-    judged_labelled: ArrayLike,
-    judged_unlabelled: ArrayLike,
+    judged_labeled: ArrayLike,
+    judged_unlabeled: ArrayLike,
     *,
     level: float = 0.95,
     power_tuning: bool = True,
@@ -64,7 +64,7 @@ def prediction_powered_ci(
               \frac{\mathrm{var}(y - \lambda f)}{n} + \lambda^2 \frac{\mathrm{var}(\tilde f)}{N}
 
     The judge's mean error cancels: the judge may be biased or useless, which costs width, not coverage. With
-    ``power_tuning`` :math:`\lambda` is the minimiser of this variance, :math:`\mathrm{cov}(y, f) / (\mathrm{var}(f) +
+    ``power_tuning`` :math:`\lambda` is the minimizer of this variance, :math:`\mathrm{cov}(y, f) / (\mathrm{var}(f) +
     \frac{n}{N} \mathrm{var}(\tilde f))`, clipped to [0, 1]; the paper's has the pooled variance of verdicts instead.
     Without, it is 1, and a poor judge makes the interval wider than labels alone would. The interval is Student's with
     :math:`n - 1` degrees of freedom; with tuning, :math:`\mathrm{var}(y - \lambda f)` has the divisor :math:`n - 2`,
@@ -72,24 +72,24 @@ def prediction_powered_ci(
     1% for 50 labels. Of labels 0 and 1 both are cut at 0 and 1.
 
     Coverage at 95%, 30 to 300 labels, as many or 20 times as many verdicts, judges that err in 10% or are useless,
-    biased scores, probabilities (2,000 samples each): 0.93 to 0.96, where labels are continuous or shares lie between
-    0.5 and 0.7. For shares of 0.9 it is 0.90 to 0.95 below 300 labels: as with every interval of this form, 30 labels
-    of either kind are needed.
+    biased scores, probabilities (2,000 samples each): 0.93 to 0.96, where labels are continuous or proportions lie
+    between 0.5 and 0.7. For proportions of 0.9 it is 0.90 to 0.95 below 300 labels: as with every interval of this
+    form, 30 labels of either kind are needed.
 
-    The labelled examples must be a random sample of all, for the judge too: not those it was tuned on. Examples must be
+    The labeled examples must be a random sample of all, for the judge too: not those it was tuned on. Examples must be
     independent. For means only. The difference of two models' accuracies or win rates on the same examples is one: pass
     differences, the first model's verdict less the second's, in all three columns. Missing values are refused.
 
     Args:
         labels: numbers ``[n]``, such as 1 for right and 0 for wrong.
-        judged_labelled: the judge's numbers on the same examples ``[n]``: verdicts, or probabilities.
-        judged_unlabelled: the judge's numbers on other examples ``[N]``.
+        judged_labeled: the judge's numbers on the same examples ``[n]``: verdicts, or probabilities.
+        judged_unlabeled: the judge's numbers on other examples ``[N]``.
         level: intended coverage.
         power_tuning: whether to weigh the judge by its worth.
 
     Raises:
-        ValueError: for NaN, other lengths, fewer than 3 labels or 2 unlabelled verdicts, labels all alike (a share near
-            0 or 1 needs ``metric_ci``).
+        ValueError: for NaN, other lengths, fewer than 3 labels or 2 unlabeled verdicts, labels all alike (a proportion
+            near 0 or 1 needs ``metric_ci``).
 
     Source:
         Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023, "Prediction-powered inference", *Science* 382; tuning:
@@ -104,8 +104,8 @@ def prediction_powered_ci(
     labels are worth 429.
     """
     check_level(level)
-    y, f = as_numbers(at_least=3, labels=labels, judged_labelled=judged_labelled)
-    (more,) = as_numbers(at_least=2, judged_unlabelled=judged_unlabelled)
+    y, f = as_numbers(at_least=3, labels=labels, judged_labeled=judged_labeled)
+    (more,) = as_numbers(at_least=2, judged_unlabeled=judged_unlabeled)
     check_differs("labels", y)
     n = len(y)
     tuning = _tuning(y, f, more) if power_tuning else 1.0
@@ -114,8 +114,8 @@ def prediction_powered_ci(
     alone = y.var(ddof=1) / n
     if variance <= 1e-12 * alone:
         raise ValueError(
-            "expected a judge that errs somewhere or varies on the unlabelled examples, got neither: no error can be "
-            "estimated; check that judged_labelled does not repeat the labels"
+            "expected a judge that errs somewhere or varies on the unlabeled examples, got neither: no error can be "
+            "estimated; check that judged_labeled does not repeat the labels"
         )
     within = (0.0, 1.0) if are_right_or_wrong(y) else (-np.inf, np.inf)
     quantile = float(stdtrit(n - 1, (1 + level) / 2))
@@ -135,8 +135,8 @@ def prediction_powered_ci(
         classical=_interval(float(y.mean()), quantile * np.sqrt(alone), level, "Student's t", within),
         tuning=tuning,
         effective_sample_size=float(n * alone / variance),
-        n_labelled=n,
-        n_unlabelled=len(more),
+        n_labeled=n,
+        n_unlabeled=len(more),
     )
 
 

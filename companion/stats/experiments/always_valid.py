@@ -82,8 +82,8 @@ def confidence_sequence(
     t} (x_i - \hat\mu_i)^2) / (t + 1)`. Bounds stay within ``bounds``. You may keep the tightest bounds so far; these
     here are not, so that a mean that drifts does not leave them empty.
 
-    Simulated: the share of 2,000 sequences that miss the mean at any of 1,000 looks, beside that of the ordinary 95%
-    interval, looked at from 30 observations on; and both widths after 1,000:
+    Simulated: the proportion of 2,000 sequences that miss the mean at any of 1,000 looks, beside that of the ordinary
+    95% interval, looked at from 30 observations on; and both widths after 1,000:
 
     =======================  ========  ========  =========  ==========
     observations             this one  ordinary  its width  ordinarily
@@ -121,9 +121,9 @@ def confidence_sequence(
     check_level(level)
     least, most = as_bounds(bounds, values=vector)
     scaled, width = (vector - least) / (most - least), most - least
-    centre, half_width = _empirical_bernstein(scaled, 1 - level)
-    low, high = np.clip([centre - half_width, centre + half_width], 0, 1)
-    return ConfidenceSequence(least + width * centre, least + width * low, least + width * high, level)
+    center, half_width = _empirical_bernstein(scaled, 1 - level)
+    low, high = np.clip([center - half_width, center + half_width], 0, 1)
+    return ConfidenceSequence(least + width * center, least + width * low, least + width * high, level)
 
 
 def _empirical_bernstein(x: Series, alpha: float) -> tuple[Series, Series]:

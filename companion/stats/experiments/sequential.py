@@ -55,7 +55,7 @@ class ABTest:
     The means must be close to normal when the first look counts, which is what ``burn_in`` is for.
 
     Simulated without a difference, 1,000 tests each, looking after every observation from 100 to 10,000 a group: the
-    share that ever finds one at 5%, beside that of a z-test looked at as often.
+    proportion that ever finds one at 5%, beside that of a z-test looked at as often.
 
     =====================================  ============  =========  ==============
     observations                           :math:`\tau`  this test  watched z-test
@@ -71,7 +71,7 @@ class ABTest:
     with :math:`\tau = 0.02`, the test ends after 4,300 a group on average, and always finds the difference; a test of
     fixed size that finds it 4 times in 5 needs 3,800. With a fourth of that :math:`\tau` it takes 6,800.
 
-    The effect size is the standardised difference :math:`\Delta / \sqrt{(s_a^2 + s_b^2) / 2}`: it exists for rates and
+    The effect size is the standardized difference :math:`\Delta / \sqrt{(s_a^2 + s_b^2) / 2}`: it exists for rates and
     for amounts alike.
 
     Attributes:
@@ -91,7 +91,7 @@ class ABTest:
     ...     test.update(rng.random(300) < 0.30, rng.random(300) < 0.22)
     >>> print(test.result)  # doctest: +NORMALIZE_WHITESPACE
     The difference, a minus b, is 0.094, with a 95% confidence interval from 0.060 to 0.129 (always valid); p <
-    0.0001 (mixture SPRT, 3,000 and 3,000 observations); the standardised difference is 0.22.
+    0.0001 (mixture SPRT, 3,000 and 3,000 observations); the standardized difference is 0.22.
     """
 
     expected_difference: float
@@ -142,7 +142,7 @@ class ABTest:
         interval = Interval(difference, difference - half_width, difference + half_width, self.level, "always valid")
         effect = difference / math.sqrt((self._a.variance + self._b.variance) / 2)
         test = f"mixture SPRT, {self._a.n:,} and {self._b.n:,} observations"
-        return SizedComparison(interval, self.p_value, test, effect, "standardised difference")
+        return SizedComparison(interval, self.p_value, test, effect, "standardized difference")
 
     def _arrived(self, name: str, values: ArrayLike) -> np.ndarray:
         if not as_ndarray(name, values).size:

@@ -1,4 +1,4 @@
-"""CUPED: what was known of the users before an experiment takes away the part of the noise that it foretells."""
+"""CUPED: what was known of the users before an experiment takes away the part of the noise that it predicts."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class AdjustedComparison(SizedComparison):
         difference: mean of the treated minus that of the others, adjusted, with its interval.
         p_value: two-sided.
         test: the test that gave it, in words.
-        effect: the standardised difference, in standard deviations of the outcome as it came.
+        effect: the standardized difference, in standard deviations of the outcome as it came.
         effect_name: which effect size it is.
         unadjusted: the difference without the covariate, with Welch's interval.
         correlation: :math:`\rho` of outcome and covariate within the groups.
@@ -44,8 +44,8 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
     .. math:: y'_i = y_i - \theta (x_i - \bar x), \qquad \theta = \frac{\mathrm{cov}(x, y)}{\mathrm{var}(x)}, \qquad
         \mathrm{var}(y') = (1 - \rho^2) \, \mathrm{var}(y)
 
-    Treatment was given by lot, so both groups have the same mean of :math:`x` and the adjusted difference estimates the
-    same effect. Covariances are taken within the groups, where Deng et al. pool them; so the difference is
+    Treatment was given at random, so both groups have the same mean of :math:`x` and the adjusted difference estimates
+    the same effect. Covariances are taken within the groups, where Deng et al. pool them; so the difference is
     exactly the coefficient of ``treatment`` in the regression of :math:`y` on ``treatment`` and :math:`x`. The
     interval is Welch's for :math:`y'`, and lets variances differ between the groups.
 
@@ -67,7 +67,7 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
     Raises:
         ValueError: for NaN or infinity (named by the index), other lengths, treatments other than 0 and 1, fewer than 3
             units in a group, a covariate or an outcome that does not vary within the groups, or a covariate that
-            foretells the outcome without error.
+            predicts the outcome without error.
 
     Source:
         Deng, Xu, Kohavi and Walker 2013, "Improving the sensitivity of online controlled experiments by utilizing
@@ -78,7 +78,7 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
     >>> after = before + rng.normal(0, 2, 400) + 0.5 * treated
     >>> print(cuped(after, before, treated))  # doctest: +NORMALIZE_WHITESPACE
     The difference, a minus b, is 0.81, with a 95% confidence interval from 0.44 to 1.17 (CUPED, Welch's t); p <
-    0.0001 (Welch's t of the adjusted outcomes); the standardised difference is 0.24; the covariate leaves 30% of
+    0.0001 (Welch's t of the adjusted outcomes); the standardized difference is 0.24; the covariate leaves 30% of
     the variance.
     """
     outcome, covariate, treated = as_numbers(y=y, x=x, treatment=treatment)
@@ -86,13 +86,13 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
     check_unit("y", outcome)
     check_unit("x", covariate)
     is_treated = _as_groups(treated)
-    within_y, within_x = _centred(outcome, is_treated), _centred(covariate, is_treated)
+    within_y, within_x = _centered(outcome, is_treated), _centered(covariate, is_treated)
     check_differs("y within the groups", within_y)
     check_differs("x within the groups", within_x)
     theta = float(np.sum(within_x * within_y) / np.sum(within_x**2))
     left = np.sum((within_y - theta * within_x) ** 2) / np.sum(within_y**2)
     if left < 1e-12:
-        raise ValueError("expected x to foretell y with some error, got none left; was y derived from x?")
+        raise ValueError("expected x to predict y with some error, got none left; was y derived from x?")
     adjusted = outcome - theta * (covariate - covariate.mean())
     difference, p_value = welch(adjusted[is_treated], adjusted[~is_treated], level=level, method="CUPED, Welch's t")
     spread = np.sqrt(np.sum(within_y**2) / (len(outcome) - 2))
@@ -104,7 +104,7 @@ def cuped(y: ArrayLike, x: ArrayLike, treatment: ArrayLike, *, level: float = 0.
         p_value=p_value,
         test="Welch's t of the adjusted outcomes",
         effect=float(difference.estimate / spread),
-        effect_name="standardised difference",
+        effect_name="standardized difference",
         unadjusted=unadjusted,
         correlation=float(np.sign(theta) * np.sqrt(1 - left)),
         variance_ratio=float(left),
@@ -117,7 +117,7 @@ def _within_one(interval: Interval) -> Interval:
     return Interval(estimate, low, high, interval.level, interval.method)
 
 
-def _centred(values: np.ndarray, is_treated: np.ndarray) -> np.ndarray:
+def _centered(values: np.ndarray, is_treated: np.ndarray) -> np.ndarray:
     return values - np.where(is_treated, values[is_treated].mean(), values[~is_treated].mean())
 
 

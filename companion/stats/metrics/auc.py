@@ -1,8 +1,8 @@
 r"""The area under the ROC curve and its covariance, after DeLong, DeLong and Clarke-Pearson (1988).
 
 The area is the probability that a positive example scores above a negative one, ties counted half. With *placements*
-:math:`V_i`, the share of negatives that positive :math:`i` beats, and :math:`W_j`, the share of positives that beat
-negative :math:`j`, it is the mean of either, and its variance is
+:math:`V_i`, the proportion of negatives that positive :math:`i` beats, and :math:`W_j`, the proportion of positives
+that beat negative :math:`j`, it is the mean of either, and its variance is
 
 .. math:: \frac{\mathrm{var}(V)}{n_1} + \frac{\mathrm{var}(W)}{n_0}
 
@@ -41,7 +41,7 @@ def delong(y_true: Scores, *scores: Scores) -> tuple[Float[np.ndarray, " models"
 def _placements(
     positive: Scores, score: Scores
 ) -> tuple[Float[np.ndarray, " positives"], Float[np.ndarray, " negatives"]]:
-    """The share of negatives below each positive and the share of positives above each negative, ties counted half."""
+    """The proportions of negatives below each positive and of positives above each negative, ties counted half."""
     overall = rankdata(score)
     negatives_below = overall[positive] - rankdata(score[positive])
     positives_below = overall[~positive] - rankdata(score[~positive])

@@ -104,11 +104,12 @@ class Table:
     def resampled(self, value: Callable[[Counts], Values], n_resamples: int, rng: np.random.Generator) -> Values:
         r"""``value`` on tables that other samples of the same size might have given.
 
-        Labels that are drawn independently make counts :math:`c` that follow the multinomial law, so whole tables are
-        drawn at once and no row is: the time is that of the cells, whatever the number of examples. With two classes
-        the law's probabilities are themselves drawn, from Jeffreys' posterior :math:`\mathrm{Dirichlet}(c + 1/2)`: an
-        error that did not occur in the sample can then occur in a resample. With more classes most cells are empty for
-        good, a half in each would swamp the data, and tables are drawn from :math:`\mathrm{Multinomial}(n, c / n)`.
+        Labels that are drawn independently make counts :math:`c` that follow the multinomial distribution, so whole
+        tables are drawn at once and no row is: the time is that of the cells, whatever the number of examples. With two
+        classes the distribution's probabilities are themselves drawn, from Jeffreys' posterior
+        :math:`\mathrm{Dirichlet}(c + 1/2)`: an error that did not occur in the sample can then occur in a resample.
+        With more classes most cells are empty for good, a half in each would swamp the data, and tables are drawn from
+        :math:`\mathrm{Multinomial}(n, c / n)`.
 
         Raises:
             ValueError: where ``value`` is the same on all tables.

@@ -30,7 +30,7 @@ ALL_METRICS = (*COUNT_METRICS, *_OF_RANKS, *PROBABILITY_METRICS, "calibration_er
 
 Labels = Shaped[np.ndarray, " examples"]
 
-#: The examples among which a metric is the share of right predictions.
+#: The examples among which a metric is the proportion of right predictions.
 _SHARE_OF: dict[str, Callable[[Labels, Labels], Bool[np.ndarray, " examples"]]] = {
     "accuracy": lambda y_true, y_pred: np.ones(len(y_true), dtype=bool),
     "micro_f1": lambda y_true, y_pred: np.ones(len(y_true), dtype=bool),
@@ -54,8 +54,8 @@ def metric_ci(
 
     The methods, each chosen by simulating its coverage at 95%, with what the runner-up reached:
 
-    - ``accuracy``, ``precision``, ``recall``, ``specificity`` are shares: Wilson's score interval. Over true values
-      from 0.5 to 0.99 its exact coverage for 100 examples is 0.95 on average and 0.92 at worst; the textbook's
+    - ``accuracy``, ``precision``, ``recall``, ``specificity`` are proportions: Wilson's score interval. Over true
+      values from 0.5 to 0.99 its exact coverage for 100 examples is 0.95 on average and 0.92 at worst; the textbook's
       ``p ± 1.96 SE`` has 0.93 and 0.63. ``micro_f1`` of one label an example *is* the accuracy.
     - ``f1``, ``balanced_accuracy``, ``macro_f1`` and ``mcc`` (Matthews' correlation coefficient) are functions of the
       confusion counts: the counts are resampled, never the rows. With two classes the tables come from Jeffreys'
@@ -69,15 +69,15 @@ def metric_ci(
     - ``average_precision``: the variance of its influence function on the logit scale, Student's quantiles for the size
       of the rarer class: 0.92 to 0.98 with at least 100 examples, 10 positives and a value up to 0.96 (1,500 samples
       each), 0.91 to 0.99 beyond; untransformed from 0.80.
-    - ``brier``, ``log_loss``: the studentised bootstrap on the logit or log scale: 0.92 to 0.96 with at least 100
+    - ``brier``, ``log_loss``: the studentized bootstrap on the logit or log scale: 0.92 to 0.96 with at least 100
       examples, calibrated or overconfident, two classes or four (400 to 1,000 samples each); BCa 0.88 to 0.95.
     - ``calibration_error``: the debiased root mean square of :func:`companion.stats.reliability` in 15 bins, for which
       1,000 examples are enough. It is no mean absolute difference, as the usual ECE is.
-    - ``mae``, ``rmse``, ``r2``: the studentised bootstrap on a log scale: 0.92 to 0.96 with at least 100 examples,
+    - ``mae``, ``rmse``, ``r2``: the studentized bootstrap on a log scale: 0.92 to 0.96 with at least 100 examples,
       errors normal, Laplace, Student's with 5 degrees of freedom or exponential (1,000 samples each); 0.89 to 0.95 with
       50; BCa 0.88 to 0.95 with 100.
 
-    The studentised bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
+    The studentized bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
 
     Examples must be independent: where they come in clusters (patients, documents, users), all of these are too short;
     give :func:`companion.stats.bootstrap_ci` the ``clusters``.

@@ -14,7 +14,7 @@ REGRESSION_METRICS = ("r2", "mae", "rmse")
 def regression_interval(
     name: str, truth: Numbers, predicted: Numbers, *, level: float, n_resamples: int, seed: int | None
 ) -> Interval:
-    """The studentised interval of the metric on the logarithmic scale; of :math:`R^2`, that of :math:`1 - R^2`.
+    """The studentized interval of the metric on the logarithmic scale; of :math:`R^2`, that of :math:`1 - R^2`.
 
     Raises:
         ValueError: for true values that are all equal (``r2``), errors that are all of one size, or numbers so large or
@@ -31,7 +31,7 @@ def regression_interval(
 
 
 def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> Metric:
-    """The metric as a function of weights; for ``r2`` the unexplained share, :math:`1 - R^2`.
+    """The metric as a function of weights; for ``r2`` the unexplained proportion, :math:`1 - R^2`.
 
     Raises:
         ValueError: for true values that are all equal (``r2``), or errors that are all of one size.
@@ -60,8 +60,8 @@ def _unexplained(squares: Numbers, truth: Numbers) -> Metric:
 
     def metric(weights: Weights) -> tuple[Values, Float[np.ndarray, "resamples examples"]]:
         n = len(truth)
-        unexplained, centres = weights @ squares / n, weights @ truth / n
-        spread = (truth - centres[:, None]) ** 2
+        unexplained, centers = weights @ squares / n, weights @ truth / n
+        spread = (truth - centers[:, None]) ** 2
         variance = np.einsum("re,re->r", weights, spread) / n
         if variance.min() <= 1e-24 * np.mean(truth**2):
             raise ValueError(

@@ -1,6 +1,6 @@
 r"""Average precision, the area under the precision-recall curve as scikit-learn sums it, with its interval.
 
-With :math:`P_i`, the share of positives among the :math:`N_i` examples that score at least as high as example
+With :math:`P_i`, the proportion of positives among the :math:`N_i` examples that score at least as high as example
 :math:`i`, it is the mean of :math:`P_i` over the :math:`n_1` positives. The influence of example :math:`j` follows by
 differentiating in its weight:
 

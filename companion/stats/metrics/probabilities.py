@@ -21,7 +21,7 @@ PROBABILITY_METRICS = ("brier", "log_loss")
 def probability_interval(
     name: str, y_true: ArrayLike, y_pred: ArrayLike, *, level: float, n_resamples: int, seed: int | None
 ) -> Interval:
-    """The studentised interval of the mean loss: on the logit scale of its range (``brier``), or the logarithmic one.
+    """The studentized interval of the mean loss: on the logit scale of its range (``brier``), or the logarithmic one.
 
     Raises:
         ValueError: as ``losses``, and for losses that are all equal.

@@ -1,7 +1,7 @@
-r"""Whether inputs or scores in use still follow the law of those the model was evaluated on.
+r"""Whether inputs or scores in use still follow the distribution of those the model was evaluated on.
 
-A small p-value says that the two samples differ in law, not that the model got worse; with many examples differences
-of no consequence are found.
+A small p-value says that the two samples differ in distribution, not that the model got worse; with many examples
+differences of no consequence are found.
 
 Axis names: ``reference`` and ``current`` examples; ``features``; ``pooled``, examples of both together.
 """
@@ -33,17 +33,17 @@ EXAMPLES_FOR_MEDIAN = 1_000
 #: In median distances; the square of a larger number may be infinite.
 LARGEST_DISTANCE = 1e60
 
-#: The exact law of Kolmogorov and Smirnov takes time in the product of the sample sizes.
+#: The exact distribution of Kolmogorov and Smirnov takes time in the product of the sample sizes.
 MOST_FOR_EXACT = 10_000_000
 
 
 @dataclass(frozen=True)
 class Drift(Result):
-    """A comparison of the laws of two samples.
+    """A comparison of the distributions of two samples.
 
     Attributes:
         statistic: how far apart they are, in the unit of the test.
-        p_value: probability of as large a statistic, or larger, where both follow one law.
+        p_value: probability of as large a statistic, or larger, where both follow one distribution.
         test: name of statistic and test.
         n_reference: number of reference examples.
         n_current: number of current examples.
@@ -107,7 +107,7 @@ def population_stability_index(
 ) -> Drift:
     r"""The population stability index of one column, with a p-value in place of the thresholds 0.1 and 0.25.
 
-    With :math:`p_b` and :math:`q_b` the shares of reference and current examples in bin :math:`b`, half an example
+    With :math:`p_b` and :math:`q_b` the proportions of reference and current examples in bin :math:`b`, half an example
     added to each count so that none is zero,
 
     .. math:: \text{PSI} = \sum_{b=1}^{B} (q_b - p_b) \ln \frac{q_b}{p_b}
@@ -117,9 +117,9 @@ def population_stability_index(
     samples of 100 without any, and a shift of the mean by a fifth of a standard deviation, 0.042, went unseen at any
     size. So no threshold suits all sizes; the p-value, of a permutation test, does.
 
-    Bins are quantiles of both samples together, which makes the test exact: no continuous or discrete law is assumed.
-    (The habit takes quantiles of the reference alone; the index then differs a little.) Text and booleans are their own
-    bins. Assumes independent examples. At the 5% level it rejected 3 to 6% of samples without
+    Bins are quantiles of both samples together, which makes the test exact: no continuous or discrete distribution is
+    assumed. (The habit takes quantiles of the reference alone; the index then differs a little.) Text and booleans are
+    their own bins. Assumes independent examples. At the 5% level it rejected 3 to 6% of samples without
     drift (20 to 1,000 examples, normal, or three categories, 2,000 pairs each). Missing values are refused: give them a
     category of their own, since a change in their share is drift too.
 
@@ -154,7 +154,7 @@ def population_stability_index(
     number = _bins_of(np.concatenate([before, now]), bins)
     pooled, counts = np.bincount(number), np.bincount(number[len(before) :], minlength=number.max() + 1)
     if len(pooled) < 2:
-        raise ValueError("expected values that differ, got equal ones throughout: there is no law to drift")
+        raise ValueError("expected values that differ, got equal ones throughout: there is no distribution to drift")
     rng = generator_of(seed)
     observed = float(_index(pooled - counts, counts))
     as_large = sum(
@@ -168,7 +168,7 @@ def population_stability_index(
 
 @same_columns("reference", "current")
 def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 999, seed: int | None = None) -> Drift:
-    r"""The maximum mean discrepancy of vectors, such as embeddings: any difference of their joint laws.
+    r"""The maximum mean discrepancy of vectors, such as embeddings: any difference of their joint distributions.
 
     With :math:`k(x, y) = \exp(-\lVert x - y \rVert^2 / 2 \sigma^2)`, and :math:`\sigma` the median distance of pooled
     examples (of 1,000, where there are more), the statistic is the unbiased estimate

@@ -37,7 +37,8 @@ class Outliers(Result):
         scores: how far out each example is, in the unit of ``measure``.
         flagged: whether the score is beyond the threshold.
         threshold: in the unit of the scores.
-        false_alarm_rate: the share of examples that would be flagged in normal data of this size without any outlier.
+        false_alarm_rate: the proportion of examples that would be flagged in normal data of this size without any
+            outlier.
         measure: what the scores are, in words.
     """
 
@@ -56,13 +57,13 @@ class Outliers(Result):
         return pd.DataFrame({"score": self.scores, "flagged": self.flagged})
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Draws the scores by row, the threshold, and the flagged rows in another colour and shape."""
+        """Draws the scores by row, the threshold, and the flagged rows in another color and shape."""
         axes = plt.subplots()[1] if axes is None else axes
         rows = np.arange(len(self.scores))
         axes.plot(rows[~self.flagged], self.scores[~self.flagged], "o", color="C0", markersize=3, label="inside")
         axes.plot(rows[self.flagged], self.scores[self.flagged], "D", color="C1", markersize=5, label="flagged")
         for limit in (-self.threshold, self.threshold) if self.scores.min() < 0 else (self.threshold,):
-            axes.axhline(limit, color="grey", linestyle="--", linewidth=1)
+            axes.axhline(limit, color="gray", linestyle="--", linewidth=1)
         axes.set(xlabel="row", ylabel=self.measure)
         axes.legend()
         return axes
@@ -78,7 +79,7 @@ class Outliers(Result):
 
 @dataclass(frozen=True, eq=False)
 class RobustZ(Outliers):
-    """Robust z-scores beside the ordinary ones, which outliers pull towards themselves.
+    """Robust z-scores beside the ordinary ones, which outliers pull toward themselves.
 
     Attributes:
         ordinary: distance from the mean in standard deviations.
@@ -104,8 +105,8 @@ def robust_z(x: ArrayLike, *, threshold: float = 3.5) -> RobustZ:
     Half of the values may be outliers before the scores break down. The ordinary z-score can break down at one: it
     never exceeds :math:`(n - 1) / \sqrt n`, so that below 15 values nothing is ever 3.5 standard deviations out.
 
-    The false alarm rate is simulated for the size at hand. At a threshold of 3.5, with the share of normal samples that
-    have a false alarm at all (200,000 values each):
+    The false alarm rate is simulated for the size at hand. At a threshold of 3.5, with the proportion of normal samples
+    that have a false alarm at all (200,000 values each):
 
     =====  =========  ============
     n      of values  some in n
@@ -117,8 +118,8 @@ def robust_z(x: ArrayLike, *, threshold: float = 3.5) -> RobustZ:
     1,000  0.044%     36%
     =====  =========  ============
 
-    Values of a skewed or heavy-tailed law are flagged more often without being wrong: take logarithms first where they
-    span powers of ten. A flag is a reason to look, none to delete.
+    Values of a skewed or heavy-tailed distribution are flagged more often without being wrong: take logarithms first
+    where they span powers of ten. A flag is a reason to look, none to delete.
 
     Args:
         x: numbers ``[examples]``, 5 at least.
@@ -153,8 +154,8 @@ def robust_z(x: ArrayLike, *, threshold: float = 3.5) -> RobustZ:
     )
 
 
-def local_outlier_factor(x: ArrayLike, *, neighbours: int = 20, false_alarm_rate: float = 0.01) -> Outliers:
-    r"""How much thinner the data are around an example than around its neighbours.
+def local_outlier_factor(x: ArrayLike, *, neighbors: int = 20, false_alarm_rate: float = 0.01) -> Outliers:
+    r"""How much thinner the data are around an example than around its neighbors.
 
     .. math:: \text{LOF}(i) = \frac{1}{k} \sum_{j \in N_k(i)} \frac{\text{lrd}(j)}{\text{lrd}(i)}
 
@@ -162,19 +163,19 @@ def local_outlier_factor(x: ArrayLike, *, neighbours: int = 20, false_alarm_rate
     among themselves). Columns are first divided by their median deviation, since distances mix their units.
 
     1 is the score of an example amid its likes. There is no threshold that fits all: beyond scikit-learn's 1.5 lie 8%
-    of 50 normal points in the plane (10 neighbours), but 0.2% of 2,000 in ten dimensions (20 neighbours). So the
+    of 50 normal points in the plane (10 neighbors), but 0.2% of 2,000 in ten dimensions (20 neighbors). So the
     threshold is the quantile that leaves ``false_alarm_rate`` of the points in normal samples of the same shape
     (10,000 points or more), with independent columns. With columns correlated at 0.9, between 0.7% and 2% are flagged
     where 1% was asked for.
 
     Args:
         x: rows ``[examples, columns]``, or one column.
-        neighbours: :math:`k`: at least as many as a cluster must have not to be an outlier; fewer than the examples.
-        false_alarm_rate: the share of examples to be flagged where there is no outlier.
+        neighbors: :math:`k`: at least as many as a cluster must have not to be an outlier; fewer than the examples.
+        false_alarm_rate: the proportion of examples to be flagged where there is no outlier.
 
     Raises:
-        ValueError: for NaN, columns more than half of whose values are equal (named by number), more neighbours than
-            other examples, as many equal rows as neighbours, whose density would be infinite, and rows so close that
+        ValueError: for NaN, columns more than half of whose values are equal (named by number), more neighbors than
+            other examples, as many equal rows as neighbors, whose density would be infinite, and rows so close that
             scikit-learn's density is wrong.
 
     Source:
@@ -187,11 +188,11 @@ def local_outlier_factor(x: ArrayLike, *, neighbours: int = 20, false_alarm_rate
     rows = as_array("x", x, at_least=5)
     rows = rows[:, None] if rows.ndim == 1 else rows
     check_between("false_alarm_rate", false_alarm_rate, 0, 1)
-    _check_neighbours(rows, neighbours)
-    scores = _factors(np.column_stack([_robust_scores(f"column {j}", c) for j, c in enumerate(rows.T)]), neighbours)
+    _check_neighbors(rows, neighbors)
+    scores = _factors(np.column_stack([_robust_scores(f"column {j}", c) for j, c in enumerate(rows.T)]), neighbors)
     rng = np.random.default_rng(0)
     samples = (rng.normal(size=rows.shape) for _ in range(-(-POINTS // len(rows))))
-    threshold = float(np.quantile([_factors(sample, neighbours) for sample in samples], 1 - false_alarm_rate))
+    threshold = float(np.quantile([_factors(sample, neighbors) for sample in samples], 1 - false_alarm_rate))
     return Outliers(scores, scores > threshold, threshold, false_alarm_rate, "local outlier factor")
 
 
@@ -212,27 +213,27 @@ def _robust_scores(name: str, values: Scores) -> Scores:
     return _scaled(values)
 
 
-def _check_neighbours(rows: Float[np.ndarray, "examples columns"], neighbours: int) -> None:
-    check_whole("neighbours", neighbours, at_least=1, advice="20 is usual")
-    if rows.ndim != 2 or neighbours >= len(rows):
+def _check_neighbors(rows: Float[np.ndarray, "examples columns"], neighbors: int) -> None:
+    check_whole("neighbors", neighbors, at_least=1, advice="20 is usual")
+    if rows.ndim != 2 or neighbors >= len(rows):
         raise ValueError(
-            f"expected x as [examples, columns] with more examples than the {neighbours} neighbours (1 at least), got "
-            f"shape {rows.shape}; lower neighbours, or collect more"
+            f"expected x as [examples, columns] with more examples than the {neighbors} neighbors (1 at least), got "
+            f"shape {rows.shape}; lower neighbors, or collect more"
         )
     _, first, counts = np.unique(rows, axis=0, return_index=True, return_counts=True)
-    if counts.max() > neighbours:
+    if counts.max() > neighbors:
         raise ValueError(
-            f"expected fewer equal rows than the {neighbours} neighbours, got {counts.max():,} like row "
-            f"{first[counts.argmax()]}: their density is infinite; drop duplicates, or raise neighbours"
+            f"expected fewer equal rows than the {neighbors} neighbors, got {counts.max():,} like row "
+            f"{first[counts.argmax()]}: their density is infinite; drop duplicates, or raise neighbors"
         )
 
 
-def _factors(rows: Float[np.ndarray, "examples columns"], neighbours: int) -> Scores:
-    scores = -LocalOutlierFactor(n_neighbors=neighbours, novelty=True).fit(rows).negative_outlier_factor_
+def _factors(rows: Float[np.ndarray, "examples columns"], neighbors: int) -> Scores:
+    scores = -LocalOutlierFactor(n_neighbors=neighbors, novelty=True).fit(rows).negative_outlier_factor_
     if (largest := scores.max()) > 1e7:  # scikit-learn adds 1e-10 to distances
         raise ValueError(
-            f"expected neighbours that differ beyond rounding, got a local outlier factor of {largest:.3g} at row "
-            f"{scores.argmax()}, whose neighbours nearly agree with theirs; round x and drop duplicates, or raise "
-            "neighbours"
+            f"expected neighbors that differ beyond rounding, got a local outlier factor of {largest:.3g} at row "
+            f"{scores.argmax()}, whose neighbors nearly agree with theirs; round x and drop duplicates, or raise "
+            "neighbors"
         )
     return scores

@@ -34,7 +34,7 @@ class Autoregression(Result):
         order: how many past values enter.
         constant: the constant, in the series' unit.
         lags: coefficient of each past value, the latest first.
-        noise_sd: standard deviation of what cannot be foretold one step ahead, in the series' unit.
+        noise_sd: standard deviation of what cannot be predicted one step ahead, in the series' unit.
         ljung_box_p: p-value of residuals without autocorrelation; a small one says that the order is too low.
         ljung_box_lags: up to which lag that was tested.
         largest_root: modulus of the slowest root; 1 and above means that the fit does not return to a mean.
@@ -69,7 +69,7 @@ class Autoregression(Result):
         .. math:: \hat y_{n+h} \pm t \sqrt{\sigma^2 \sum_{j<h} \psi_j^2 + g_h^\top V g_h}
 
         with the weights :math:`\psi` of past noise, the covariance :math:`V` of the parameters and the derivatives
-        :math:`g_h` of the forecast; statsmodels leaves the last term away.
+        :math:`g_h` of the forecast; statsmodels omits the last term.
 
         Args:
             steps: how far ahead, 1 at least.
@@ -178,14 +178,14 @@ def autoregression(series: ArrayLike, *, max_order: int, criterion: str = "bic",
     check_level(level)
     check_one_of("criterion", criterion, ("aic", "bic"))
     values = _checked(series, max_order)
-    centre, scale = values.mean(), np.abs(values - values.mean()).max()
-    standard = (values - centre) / scale  # AutoReg takes a column in other units than the constant's for dependent
+    center, scale = values.mean(), np.abs(values - values.mean()).max()
+    standard = (values - center) / scale  # AutoReg takes a column in other units than the constant's for dependent
     order = len(ar_select_order(standard, max_order, ic=criterion).ar_lags or ())
     fit = AutoReg(standard, order).fit()
     noise_sd = float(np.sqrt(np.sum(fit.resid**2) / (fit.nobs - order - 1)))
     back = np.eye(order + 1)
-    back[0] = [scale, *[-centre] * order]
-    parameters = back @ fit.params + centre * np.eye(order + 1)[0]
+    back[0] = [scale, *[-center] * order]
+    parameters = back @ fit.params + center * np.eye(order + 1)[0]
     covariance = back @ fit.cov_params() @ back.T * noise_sd**2 / fit.sigma2
     half_widths = _quantile(len(values), order, level) * np.sqrt(np.diag(covariance))
     constant, *lags = (

@@ -12,7 +12,7 @@ from companion.stats.base.intervals import Interval, interval_of
 from companion.stats.base.options import CLOSEST, check_between
 from companion.stats.base.result import Result
 
-#: No error falls further by labelling: that would take a million million times the labels.
+#: No error falls further by labeling: that would take a million million times the labels.
 LARGEST_RATIO = 1e6
 
 
@@ -72,7 +72,7 @@ def release_gate(
        .. math:: N = n \left(\frac{(z_\text{risk} + z_\text{power}) \, \text{SE}}{\hat d + \text{margin}}\right)^2 - n
 
     Say before the first look how many there may be: the risk is split among them (Bonferroni), so that a model that is
-    worse by the margin or more is shipped with probability ``risk`` at most, whatever the numbers labelled. Call again
+    worse by the margin or more is shipped with probability ``risk`` at most, whatever the numbers labeled. Call again
     with all the labels so far and the next ``look``. With the default, risk 0.05 and two looks, the bounds are
     those of a 95% interval, as :func:`companion.stats.compare_paired` gives; else they are moved by normal quantiles.
 
@@ -100,7 +100,7 @@ def release_gate(
         risk: probability, over all looks, of shipping a model that is worse by the margin.
         look: which look this is, from 1.
         looks: how many there are at most.
-        label_cost: cost of labelling an example, in any currency.
+        label_cost: cost of labeling an example, in any currency.
         budget: what may still be spent on labels, in that currency.
         power: wanted probability of shipping at the next look.
 
@@ -141,7 +141,7 @@ def _not_worse(low: float, margin: float) -> str:
 
 
 def _label(n: int, ratio: float, label_cost: float, budget: float, power: float) -> tuple[str, int, str]:
-    """Decides between labelling more, so that the error falls by ``ratio``, and holding."""
+    """Decides between labeling more, so that the error falls by ``ratio``, and holding."""
     if not ratio <= LARGEST_RATIO:
         return "hold", 0, "too few labels to tell, and the estimate lies too near to the margin for more to show it"
     labels_more = math.ceil(n * (ratio**2 - 1))

@@ -69,7 +69,7 @@ class SampleSize(Result):
         sizes = np.unique(np.linspace(2, 2 * self.n, 60).astype(int))
         axes.plot(sizes, [design.power(int(n), self.difference) for n in sizes])
         axes.plot(self.n, self.power, "o", color="C0")
-        axes.axhline(self.power, color="grey", linestyle="--", linewidth=1)
+        axes.axhline(self.power, color="gray", linestyle="--", linewidth=1)
         axes.set(xlabel=self.unit, ylabel=f"probability to {self._goal}", ylim=(0, 1.02))
         return axes
 
@@ -113,7 +113,7 @@ def sample_size(
         difference: what is worth finding, in the unit of the metric, second minus first.
         power: probability of finding it.
         alpha: probability of finding a difference where there is none.
-        assumed: numbers by name as in the table, from a pilot; where in doubt, a share of 0.5 and the largest
+        assumed: numbers by name as in the table, from a pilot; where in doubt, a proportion of 0.5 and the largest
             disagreement or standard deviation that you think possible are on the safe side.
 
     Raises:
@@ -203,7 +203,7 @@ def power_by_simulation_ci(
         seed: of the simulations; ``None`` takes a fresh one.
 
     Returns:
-        The share of simulations in which the test found something, with Wilson's 95% interval for its error.
+        The proportion of simulations in which the test found something, with Wilson's 95% interval for its error.
 
     Raises:
         ValueError: for less than one simulation, and for p values that are NaN or no probability.

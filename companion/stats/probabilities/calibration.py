@@ -82,7 +82,7 @@ class Reliability(Result):
         axes = plt.subplots()[1] if axes is None else axes
         table = self.frame
         lengths = [table.observed_estimate - table.observed_low, table.observed_high - table.observed_estimate]
-        axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="calibrated")
+        axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--", label="calibrated")
         label = f"observed, {100 * self.error.level:g}% interval of each bin"
         axes.errorbar(
             table.predicted, table.observed_estimate, lengths, marker="o", markersize=4, capsize=2, label=label
@@ -116,7 +116,7 @@ def reliability(
 
     Each product is of two independent examples, so its mean is the product of their means: for bins made from the
     predictions alone the estimate has no bias. ``error`` is its root, 0 where :math:`\widehat{E^2}` is negative. The
-    interval inverts the law of :math:`\sum_b \frac{n_b}{n} \bar d_b^2`, taken as a scaled noncentral
+    interval inverts the distribution of :math:`\sum_b \frac{n_b}{n} \bar d_b^2`, taken as a scaled noncentral
     :math:`\chi^2` whose scale and degrees of freedom match mean and variance at calibration (Satterthwaite). For the
     upper bound a negative :math:`\widehat{E^2}` counts as 0, so that the interval has width. A bootstrap of rows will
     not do: it adds the noise of the bins a second time.
@@ -223,10 +223,10 @@ def _root_mean_square(
 
 
 def _noncentrality(value: float, freedom: float, tail: float) -> float:
-    """The noncentrality at which a share ``tail`` of the law lies below ``value``; 0 where there is none."""
+    """The noncentrality at which ``tail`` of the distribution lies below ``value``; 0 where there is none."""
     if chdtr(freedom, value) <= tail:
         return 0.0
-    above = 2 * value + 40 + 10 * np.sqrt(freedom)  # here the law's mean is far above value
+    above = 2 * value + 40 + 10 * np.sqrt(freedom)  # here the distribution's mean is far above value
     return float(brentq(lambda noncentrality: chndtr(value, freedom, noncentrality) - tail, 0, above))
 
 

@@ -227,9 +227,9 @@ def conformal_intervals(
     predicted, values = as_numbers(
         calibration_predictions=calibration_predictions, calibration_values=calibration_values
     )
-    (centre,) = as_numbers(predictions=predictions)
+    (center,) = as_numbers(predictions=predictions)
     half_width = _threshold(np.abs(values - predicted), level)
-    return ConformalIntervals(centre - half_width, centre + half_width, half_width, level, len(values))
+    return ConformalIntervals(center - half_width, center + half_width, half_width, level, len(values))
 
 
 def _threshold(scores: Float[np.ndarray, " calibration"], level: float) -> float:

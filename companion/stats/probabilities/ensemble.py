@@ -2,7 +2,7 @@ r"""One prediction from several models': a weighted average, with the weights th
 
 .. math:: \hat{\mathbf{p}} = \sum_m w_m \mathbf{p}_m, \qquad w_m \ge 0, \quad \sum_m w_m = 1
 
-where :math:`\mathbf{p}_m` is what model m predicts. The weights minimise the mean loss on data that no model was
+where :math:`\mathbf{p}_m` is what model m predicts. The weights minimize the mean loss on data that no model was
 trained on: held-out data, or out-of-fold predictions. (The weights of Breiman 1996, *Stacked regressions*, need not add
 up to 1.) A convex combination of probabilities is a probability, and both losses are convex in the weights, so each
 minimum is a least one. Axes: models, items, classes.
@@ -139,7 +139,7 @@ def _log_loss(likelihoods: Float[np.ndarray, "items models"], weights: Float[np.
 def _least_squares(errors: Float[np.ndarray, "items models"]) -> Float[np.ndarray, " models"]:
     """The convex weights with the least sum of ``(errors @ weights)²``.
 
-    They are proportional to the non-negative u that minimises ``|errors @ u|² + scale² (1 - sum(u))²``: for a given
+    They are proportional to the non-negative u that minimizes ``|errors @ u|² + scale² (1 - sum(u))²``: for a given
     direction of u the best length leaves a sum that grows with the direction's error.
     """
     triangle = np.linalg.qr(errors).R  # has the same products, and no more rows than models

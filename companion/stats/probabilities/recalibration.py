@@ -1,4 +1,4 @@
-r"""Maps, learnt on held-out examples, that make predicted probabilities honest: a temperature, or a monotone curve.
+r"""Maps, learned on held-out examples, that make predicted probabilities honest: a temperature, or a monotone curve.
 
 Axis names: ``examples``; ``classes``; ``knots`` of a piecewise linear curve.
 """
@@ -49,7 +49,7 @@ class Temperature(Result):
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the temperature with its interval, and 1, at which nothing changes."""
         axes = super().plot(axes)
-        axes.axvline(1, color="grey", linestyle="--", linewidth=1)
+        axes.axvline(1, color="gray", linestyle="--", linewidth=1)
         return axes
 
     def apply(self, logits: ArrayLike) -> Float[np.ndarray, "examples ..."]:
@@ -64,7 +64,7 @@ class Temperature(Result):
 def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 0.95) -> Temperature:
     r"""The temperature that makes held-out labels most likely.
 
-    Minimises over :math:`\beta = 1/T` the mean negative log-likelihood
+    Minimizes over :math:`\beta = 1/T` the mean negative log-likelihood
 
     .. math:: -\frac{1}{n} \sum_i \log \mathrm{softmax}(\beta z_i)_{y_i}, \qquad \text{with slope} \quad
               \frac{1}{n} \sum_i g_i, \quad g_i = \mathrm{E}_{c \sim \mathrm{softmax}(\beta z_i)}[z_{ic}] - z_{i y_i}
@@ -176,7 +176,7 @@ class Isotonic(Result):
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the map beside the one that changes nothing, on ``axes`` or on new ones."""
         axes = plt.subplots()[1] if axes is None else axes
-        axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="unchanged")
+        axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--", label="unchanged")
         knots = [0.0, *self.predicted, 1.0]
         axes.plot(knots, self.apply(np.array(knots)), marker="o", markersize=4, label="calibrated")
         axes.set(xlabel="predicted probability", ylabel="calibrated probability", xlim=(0, 1), ylim=(0, 1))
@@ -198,7 +198,7 @@ class Isotonic(Result):
 def isotonic_scaling(probabilities: ArrayLike, labels: ArrayLike) -> Isotonic:
     r"""The never-decreasing map of probabilities of class 1 that is closest to held-out labels.
 
-    Minimises :math:`\sum_i (g(f_i) - y_i)^2` over all never-decreasing :math:`g`, by scikit-learn's
+    Minimizes :math:`\sum_i (g(f_i) - y_i)^2` over all never-decreasing :math:`g`, by scikit-learn's
     ``IsotonicRegression``. It assumes no form, and pays with noise.
     For probabilities from Beta(2, 2) the root-mean-square distance of the map's probabilities from the true ones was,
     over 100 samples:

@@ -15,7 +15,7 @@ from companion.stats.base.checks import check_unit
 from companion.stats.base.frames import by_name
 from companion.stats.base.options import as_names
 
-#: Columns whose standardised form is this close to dependent count as dependent: float64 holds 16 digits of them.
+#: Columns whose standardized form is this close to dependent count as dependent: float64 holds 16 digits of them.
 DEPENDENT = 1e-12
 
 
@@ -25,21 +25,21 @@ class Design:
 
     Attributes:
         names: of the coefficients, the intercept first.
-        centre: mean of each column, in its unit.
+        center: mean of each column, in its unit.
         scale: standard deviation of each column, in its unit.
         basis: orthogonal columns of mean square 1 that span what the intercept and the columns span.
-        triangle: upper triangular; basis times triangle is the standardised design.
+        triangle: upper triangular; basis times triangle is the standardized design.
     """
 
     names: tuple[str, ...]
-    centre: Float[np.ndarray, " columns"]
+    center: Float[np.ndarray, " columns"]
     scale: Float[np.ndarray, " columns"]
     basis: Float[np.ndarray, "examples coefficients"]
     triangle: Float[np.ndarray, "coefficients coefficients"]
 
     @classmethod
     def of(cls, x: ArrayLike, names: Sequence[str]) -> "Design":
-        """Standardises the columns and decomposes them; refuses what leaves coefficients undetermined."""
+        """Standardizes the columns and decomposes them; refuses what leaves coefficients undetermined."""
         names = as_names(names)
         columns = _as_columns(x, names)
         n, k = columns.shape
@@ -48,30 +48,30 @@ class Design:
                 f"expected more rows than coefficients, got {n:,} rows for {k + 1:,} with the intercept: nothing is "
                 "left to tell the noise; collect more, or drop columns"
             )
-        centre = columns.mean(0)
-        spread = np.abs(columns - centre).max(0)
+        center = columns.mean(0)
+        spread = np.abs(columns - center).max(0)
         if (constant := spread <= DEPENDENT * np.abs(columns).max(0)).any():
             raise ValueError(
                 f"expected columns that vary, got constant {_listed(names, constant)}; the intercept is there"
             )
-        scale = spread * ((columns - centre) / spread).std(0)
-        standardised = np.column_stack([np.ones(n), (columns - centre) / scale])
-        _check_rank(standardised, ("intercept", *names))
-        basis, triangle = np.linalg.qr(standardised)
-        return cls(("intercept", *names), centre, scale, basis * np.sqrt(n), triangle / np.sqrt(n))
+        scale = spread * ((columns - center) / spread).std(0)
+        standardized = np.column_stack([np.ones(n), (columns - center) / scale])
+        _check_rank(standardized, ("intercept", *names))
+        basis, triangle = np.linalg.qr(standardized)
+        return cls(("intercept", *names), center, scale, basis * np.sqrt(n), triangle / np.sqrt(n))
 
     @property
     def back(self) -> Float[np.ndarray, "coefficients coefficients"]:
         """Turns parameters of the basis into coefficients of the columns in their own units."""
         unscale = np.diag(np.r_[1, 1 / self.scale])
-        unscale[0, 1:] = -self.centre / self.scale
+        unscale[0, 1:] = -self.center / self.scale
         return unscale @ solve_triangular(self.triangle, np.eye(len(self.names)))
 
     def rows(self, x: ArrayLike) -> Float[np.ndarray, "rows coefficients"]:
         """New rows of the columns, in the basis; those of a frame go by name."""
         columns = _as_columns(by_name(x, self.names[1:]), self.names[1:])
-        standardised = np.column_stack([np.ones(len(columns)), (columns - self.centre) / self.scale])
-        return solve_triangular(self.triangle, standardised.T, trans="T").T
+        standardized = np.column_stack([np.ones(len(columns)), (columns - self.center) / self.scale])
+        return solve_triangular(self.triangle, standardized.T, trans="T").T
 
     @property
     def leverage(self) -> Float[np.ndarray, " examples"]:
@@ -111,9 +111,9 @@ def _all_numbers(frame: pd.DataFrame) -> bool:
     return all(dtype.kind in "biuf" for dtype in frame.dtypes)  # of several kinds, which NumPy would make objects
 
 
-def _check_rank(standardised: Float[np.ndarray, "examples coefficients"], names: Sequence[str]) -> None:
+def _check_rank(standardized: Float[np.ndarray, "examples coefficients"], names: Sequence[str]) -> None:
     """Names the columns of which one is a combination of the others."""
-    _, sizes, directions = np.linalg.svd(standardised, full_matrices=False)
+    _, sizes, directions = np.linalg.svd(standardized, full_matrices=False)
     if sizes[-1] > DEPENDENT * sizes[0]:
         return
     involved = np.abs(directions[-1]) > 1e-6

@@ -99,7 +99,7 @@ def _check_not_separated(design: Design, positive: Bool[np.ndarray, " examples"]
     if len(columns := design.separating(positive)):
         raise ValueError(
             f"expected classes that overlap, got {', '.join(map(repr, columns))} telling them apart without error: the "
-            "most likely coefficients are infinite; drop a column, merge rare categories, or penalise "
+            "most likely coefficients are infinite; drop a column, merge rare categories, or penalize "
             "(sklearn.linear_model.LogisticRegression)"
         )
 

@@ -209,7 +209,7 @@ class LogisticFit(Fit):
         )
 
     def plot_diagnostics(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
-        """Draws randomised quantile residuals (Dunn and Smyth 1996), normal if the model holds, as the linear fit does.
+        """Draws randomized quantile residuals (Dunn and Smyth 1996), normal if the model holds, as the linear fit does.
 
         Residuals of zeros and ones lie on two curves whatever the fit. So each outcome is replaced by a uniform number
         within its step of the distribution function, and that by its normal quantile; the numbers are always the same.
@@ -226,12 +226,12 @@ class LogisticFit(Fit):
 
 def _scatter(axes: Axes, x: Vector, y: Vector, xlabel: str, ylabel: str) -> None:
     axes.scatter(x, y, s=12, alpha=0.6)
-    axes.axhline(0, color="grey", linestyle="--", linewidth=1)
+    axes.axhline(0, color="gray", linestyle="--", linewidth=1)
     axes.set(xlabel=xlabel, ylabel=ylabel)
 
 
 def _quantiles(axes: Axes, residuals: Vector, ylabel: str) -> None:
     (expected, ordered), (slope, middle, _) = stats.probplot(residuals)
     axes.scatter(expected, ordered, s=12, alpha=0.6)
-    axes.plot(expected, middle + slope * expected, color="grey", linestyle="--", linewidth=1)
+    axes.plot(expected, middle + slope * expected, color="gray", linestyle="--", linewidth=1)
     axes.set(xlabel="quantile of the normal distribution [sd]", ylabel=ylabel)

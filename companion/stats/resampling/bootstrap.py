@@ -1,4 +1,4 @@
-"""The bootstrap of Efron: what a statistic would have been on other samples, learnt from this one."""
+"""The bootstrap of Efron: what a statistic would have been on other samples, learned from this one."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from companion.stats.resampling.bounds import (
     check_not_extreme,
     check_varies,
     percentile_bounds,
-    studentised_bounds,
+    studentized_bounds,
 )
 from companion.stats.resampling.units import ResamplingUnits
 
@@ -30,7 +30,7 @@ MAX_JACKKNIFE_GROUPS = 1_000
 #: For standard errors, of the data and of every resample: their noise, 7%, is the same in both, and cancels.
 MAX_ERROR_GROUPS = 100
 
-METHODS = ("bca", "percentile", "studentised")
+METHODS = ("bca", "percentile", "studentized")
 
 OnBlocks = Callable[[np.ndarray], Float[np.ndarray, " resamples"]]
 
@@ -61,14 +61,14 @@ def bootstrap_ci(
       jackknife that leaves out 1,000 random groups in turn (Frangos and Schucany 1990), where SciPy's needs time in
       :math:`n^2`.
     - ``percentile``: the plain quantiles. Never better than BCa by more than noise; for comparison with other tools.
-    - ``studentised``: :math:`\hat\theta - s\, q`, with :math:`q` the quantiles of :math:`(\hat\theta^* - \hat\theta) /
+    - ``studentized``: :math:`\hat\theta - s\, q`, with :math:`q` the quantiles of :math:`(\hat\theta^* - \hat\theta) /
       s^*`. The best for means of few skewed observations. The standard errors :math:`s` are the jackknife's, of at most
       100 random groups, so that it takes up to 100 times longer.
 
     Coverage at 95% for the mean of exponential observations, a skewed case (3,000 samples each):
 
     ============  ==========  =====  ===========
-    observations  percentile  bca    studentised
+    observations  percentile  bca    studentized
     ============  ==========  =====  ===========
     20            0.91        0.91   0.94
     50            0.93        0.93   0.95
@@ -80,9 +80,9 @@ def bootstrap_ci(
 
     Where observations come in ``clusters`` (sentences of a document, scans of a patient), whole clusters are drawn, as
     many as there are. Coverage for the mean of clusters of 1 to 9 values, intraclass correlation 0.5 (1,000 to 1,500
-    samples each): for 20 and for 50 clusters BCa 0.93 and 0.92, ``studentised`` 0.95 and 0.94, the clusters ignored
+    samples each): for 20 and for 50 clusters BCa 0.93 and 0.92, ``studentized`` 0.95 and 0.94, the clusters ignored
     0.69 and 0.67; for 100 BCa 0.94, ignored 0.70. With ``strata`` the numbers drawn in each stratum are fixed, as they
-    were when the data were collected; where they were not, leave strata away.
+    were when the data were collected; where they were not, omit strata.
 
     Columns that belong together (truth and prediction, model a and model b) go in as the columns of rows, which are
     drawn whole, so that comparisons stay paired::
@@ -97,19 +97,19 @@ def bootstrap_ci(
         level: intended coverage.
         n_resamples: with 9,999 the bounds vary from seed to seed by about 1% of the interval's width.
         seed: of the resampling; ``None`` takes a fresh one.
-        method: ``"bca"``, ``"percentile"`` or ``"studentised"``.
+        method: ``"bca"``, ``"percentile"`` or ``"studentized"``.
         clusters: the cluster of each observation, as numbers or text.
         strata: the stratum of each observation, as numbers or text; a cluster lies in one of them.
 
     Raises:
         ValueError: for fewer than 2 observations (clusters, observations of a stratum), NaN (named by its row), missing
             cluster or stratum, a cluster in two strata, observations that are all equal, a statistic that gives no
-            single finite number, one that is the same on all resamples, an extreme, or, for ``studentised``,
+            single finite number, one that is the same on all resamples, an extreme, or, for ``studentized``,
             has no spread.
 
     Source:
         Efron 1987, "Better bootstrap confidence intervals", *Journal of the American Statistical Association* 82,
-        171–185; Davison and Hinkley 1997, *Bootstrap Methods and their Application*, section 5.2 for the studentised
+        171–185; Davison and Hinkley 1997, *Bootstrap Methods and their Application*, section 5.2 for the studentized
         interval, 5.3 for BCa in strata.
 
     >>> import numpy as np
@@ -126,8 +126,8 @@ def bootstrap_ci(
     on_units = _on_units(rows, design, _on_blocks(statistic))
     rng = generator_of(seed)
     estimate = on_units(design.units[None]).item()
-    if method == "studentised":
-        low, high = _studentised(estimate, on_units, design, rows.size, n_resamples, rng, level)
+    if method == "studentized":
+        low, high = _studentized(estimate, on_units, design, rows.size, n_resamples, rng, level)
     else:
         resampled = np.concatenate([on_units(units) for units in _draws(design, rows.size, n_resamples, rng)])
         check_varies(resampled)
@@ -167,7 +167,7 @@ def _left_out(on_units: OnBlocks, design: ResamplingUnits, rng: np.random.Genera
     return values
 
 
-def _studentised(
+def _studentized(
     estimate: float,
     on_units: OnBlocks,
     design: ResamplingUnits,
@@ -186,7 +186,7 @@ def _studentised(
         strict=True,
     )
     check_not_extreme(estimate, np.concatenate(resampled))
-    return studentised_bounds(estimate, error, np.concatenate(resampled), np.concatenate(errors), level=level)
+    return studentized_bounds(estimate, error, np.concatenate(resampled), np.concatenate(errors), level=level)
 
 
 def _errors(
@@ -200,7 +200,7 @@ def _errors(
 
 
 def _in_words(method: str, n_resamples: int, design: ResamplingUnits) -> str:
-    name = {"bca": "BCa", "percentile": "percentile", "studentised": "studentised"}[method]
+    name = {"bca": "BCa", "percentile": "percentile", "studentized": "studentized"}[method]
     drawn = "" if design.clusters is None else f" of {len(design.clusters):,} clusters"
     within = f" in {len(design.strata):,} strata" if len(design.strata) > 1 else ""
     return f"{name} bootstrap, {n_resamples:,} resamples{drawn}{within}"
@@ -232,13 +232,13 @@ def _on_units(rows: Shaped[np.ndarray, "n ..."], design: ResamplingUnits, on_blo
 def _on_blocks(statistic: Callable[..., float]) -> OnBlocks:
     """The statistic as a function of a block of samples ``[resamples, n, ...]``, whether or not it takes ``axis``."""
     try:
-        vectorised = "axis" in inspect.signature(statistic).parameters
+        vectorized = "axis" in inspect.signature(statistic).parameters
     except ValueError:  # some compiled functions do not tell their parameters
-        vectorised = False
+        vectorized = False
 
     def on_blocks(samples: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):  # what is not finite is refused below
-            given = statistic(samples, axis=1) if vectorised else [statistic(sample) for sample in samples]
+            given = statistic(samples, axis=1) if vectorized else [statistic(sample) for sample in samples]
         values = as_given("statistic", given)
         if values.shape != samples.shape[:1]:
             raise ValueError(

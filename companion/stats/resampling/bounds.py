@@ -30,7 +30,7 @@ def check_not_extreme(estimate: float, resampled: Resampled) -> None:
 
 
 def percentile_bounds(resampled: Resampled, *, level: float) -> tuple[float, float]:
-    """The quantiles of ``resampled`` that leave out the same share on both sides."""
+    """The quantiles of ``resampled`` that leave out the same proportion on both sides."""
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return low, high
 
@@ -77,7 +77,7 @@ def bca_bounds(
     return float(low), float(high)
 
 
-def studentised_bounds(
+def studentized_bounds(
     estimate: float, error: float, resampled: Resampled, errors: Resampled, *, level: float
 ) -> tuple[float, float]:
     r"""Bounds from quantiles of :math:`t^* = (\hat\theta^* - \hat\theta) / s^*` in place of Student's table.

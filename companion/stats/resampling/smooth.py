@@ -2,7 +2,7 @@ r"""Intervals of smooth metrics: means of losses, and functions of means such as
 
 To first order a smooth metric :math:`\theta` is a mean: example :math:`i` moves it by :math:`\psi_i / n`, its
 *influence*, so that :math:`s^2 = \sum_i \psi_i^2 / (n (n - 1))`. With a scale :math:`g` that stretches the metric's
-bounded side (logarithm, logit), the studentised bootstrap (Hall 1988, *Annals of Statistics* 16) takes the quantiles
+bounded side (logarithm, logit), the studentized bootstrap (Hall 1988, *Annals of Statistics* 16) takes the quantiles
 :math:`q` of
 
 .. math:: t^* = \frac{g(\hat\theta^*) - g(\hat\theta)}{g'(\hat\theta^*)\, s^*}
@@ -21,7 +21,7 @@ from scipy.stats import t
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import generator_of
 from companion.stats.resampling.bootstrap import blocks
-from companion.stats.resampling.bounds import studentised_bounds
+from companion.stats.resampling.bounds import studentized_bounds
 
 Weights = Float[np.ndarray, "resamples examples"]
 Values = Float[np.ndarray, " resamples"]
@@ -74,7 +74,7 @@ def mean_of(values: Float[np.ndarray, " examples"]) -> Metric:
 def smooth_interval(
     metric: Metric, n: int, scale: Scale, *, level: float, n_resamples: int, seed: int | None
 ) -> Interval:
-    """The studentised interval of a smooth metric of ``n`` examples; beyond 5,000, by Student's quantiles.
+    """The studentized interval of a smooth metric of ``n`` examples; beyond 5,000, by Student's quantiles.
 
     Args:
         metric: from weights that sum to ``n``, the metric and every example's influence on it.
@@ -88,18 +88,18 @@ def smooth_interval(
         ValueError: where too few examples differ, or one alone decides, so that there is no finite upper bound.
     """
     (estimate,), (raw_error,) = _value_and_error(metric, np.ones((1, n)))
-    centre, error = scale.to(estimate), scale.slope(estimate) * raw_error
+    center, error = scale.to(estimate), scale.slope(estimate) * raw_error
     if n > MAX_RESAMPLED:
         half_width = t.ppf((1 + level) / 2, n - 1) * error
-        low, high = scale.back(centre + half_width * np.array([-1, 1]))
+        low, high = scale.back(center + half_width * np.array([-1, 1]))
         return Interval.around(estimate, low, high, level, f"delta method, {scale.name}")
     rng = generator_of(seed)
     drawn = [_value_and_error(metric, draw_weights(size, n, rng)) for size in blocks(n_resamples, 2 * n)]
     values, errors = (np.concatenate(column) for column in zip(*drawn, strict=True))
     spread = errors > 1e-9 * raw_error  # without it the scale may have no value, such as log 0
-    resampled, slopes = np.full(n_resamples, centre), np.zeros(n_resamples)
+    resampled, slopes = np.full(n_resamples, center), np.zeros(n_resamples)
     resampled[spread], slopes[spread] = scale.to(values[spread]), scale.slope(values[spread])
-    bounds = studentised_bounds(float(centre), error, resampled, slopes * errors, level=level)
+    bounds = studentized_bounds(float(center), error, resampled, slopes * errors, level=level)
     with np.errstate(over="ignore"):  # on the logit scale the limit is right
         low, high = scale.back(np.array(bounds))
     if not np.isfinite(high):
@@ -107,7 +107,7 @@ def smooth_interval(
             f"expected examples none of which decides alone, got an upper bound beyond any number for {estimate:.4g}; "
             "collect more, or look at the largest errors"
         )
-    method = f"studentised bootstrap, {scale.name}, {n_resamples:,} resamples"
+    method = f"studentized bootstrap, {scale.name}, {n_resamples:,} resamples"
     return Interval.around(estimate, low, high, level, method)
 
 

@@ -57,20 +57,20 @@ def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw
     >>> x = np.geomspace(1e7, 1e10, 8)
     >>> law = power_law(x, (1.69 + 406.4 / x**0.34) * (1 + 0.005 * np.cos(np.arange(8))))
     >>> print(law)
-    The loss falls towards 1.72 (95% interval 1.703 to 1.738) with the exponent 0.359 (95% interval 0.3479 to
+    The loss falls toward 1.72 (95% interval 1.703 to 1.738) with the exponent 0.359 (95% interval 0.3479 to
     0.3702), over 8 runs with noise of 0.26%.
     >>> print(law.predict(1e12))
     The law expects a loss of 1.747 (95% interval 1.733 to 1.762); this lies 100 times beyond the data, where the
     interval holds only if the law does.
     """
-    law, centre = _fit(loss, level, x=x)
+    law, center = _fit(loss, level, x=x)
     return PowerLaw(
         irreducible=_irreducible(law, level),
-        coefficient=coefficient_interval(law, centre, 0, level),
+        coefficient=coefficient_interval(law, center, 0, level),
         exponent=_exponent(law, 0, level),
         noise_sd=law.noise_sd,
         law=law,
-        centre=centre,
+        center=center,
     )
 
 
@@ -78,11 +78,11 @@ def power_law(x: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> PowerLaw
 def chinchilla(parameters: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, level: float = 0.95) -> Chinchilla:
     r"""Fits :math:`L = E + A / N^\alpha + B / D^\beta` to runs of several sizes on several amounts of data.
 
-    As in approach 3 of Hoffmann et al. (2022), Huber's loss of the differences of logarithms is minimised, the law as a
+    As in approach 3 of Hoffmann et al. (2022), Huber's loss of the differences of logarithms is minimized, the law as a
     log-sum-exp, from several starts. Departures: the bend of Huber's loss lies at 1.345 robust standard deviations of
     the noise rather than at 0.001, which would be near to least absolute errors and waste a third of the runs where the
     noise is normal; starts come from a linear fit over a grid of exponents; exponents are kept positive. Besiroglu et
-    al. (2024) show that the published constants, rounded and from an optimiser that stopped early, do not fit the
+    al. (2024) show that the published constants, rounded and from an optimizer that stopped early, do not fit the
     paper's own runs, and that its intervals are far too short.
 
     Intervals are profiles: all values of a quantity that the others can be fitted around without the loss rising beyond
@@ -99,7 +99,7 @@ def chinchilla(parameters: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, lev
     100   2.5      1%     0.956  0.939           0.956  0.953           0.959  0.951
     ====  =======  =====  =====  ==============  =====  ==============  =====  =====
 
-    Runs must be independent, with noise that is the same share of every loss. Points along one training run are not
+    Runs must be independent, with noise that is the same proportion of every loss. Points along one run are not
     independent: take final losses only.
 
     Args:
@@ -120,23 +120,23 @@ def chinchilla(parameters: ArrayLike, tokens: ArrayLike, loss: ArrayLike, *, lev
     >>> n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(5e7, 1e10, 5), np.geomspace(1e9, 3e11, 5)))
     >>> law = chinchilla(n, d, (1.69 + 406.4 / n**0.34 + 410.7 / d**0.28) * (1 + 0.002 * np.cos(np.arange(25))))
     >>> print(law)
-    The loss falls towards 1.683 (95% interval 1.665 to 1.701) with the exponents 0.341 (95% interval 0.3323 to
+    The loss falls toward 1.683 (95% interval 1.665 to 1.701) with the exponents 0.341 (95% interval 0.3323 to
     0.3499) of the parameters and 0.2761 (95% interval 0.2695 to 0.2827) of the tokens, over 25 runs with noise of
     0.2%.
     >>> print(law.compute_optimal(1e21))
     Of 1e+21 FLOPs the law makes the most with 1.79e+09 (95% interval 1.723e+09 to 1.857e+09) parameters and
     9.312e+10 (95% interval 8.977e+10 to 9.674e+10) tokens, for a loss of 2.329.
     """
-    law, centre = _fit(loss, level, parameters=parameters, tokens=tokens)
+    law, center = _fit(loss, level, parameters=parameters, tokens=tokens)
     return Chinchilla(
         irreducible=_irreducible(law, level),
-        coefficient_n=coefficient_interval(law, centre, 0, level),
+        coefficient_n=coefficient_interval(law, center, 0, level),
         exponent_n=_exponent(law, 0, level),
-        coefficient_d=coefficient_interval(law, centre, 1, level),
+        coefficient_d=coefficient_interval(law, center, 1, level),
         exponent_d=_exponent(law, 1, level),
         noise_sd=law.noise_sd,
         law=law,
-        centre=centre,
+        center=center,
     )
 
 
@@ -158,18 +158,18 @@ def _fit(loss: ArrayLike, level: float, **sizes: ArrayLike) -> tuple[LogLaw, Flo
             raise ValueError(f"expected {name} of at least 3 values, got {distinct}: a curve has no shape; vary it")
     check_differs("loss", losses)
     logs = np.log(columns)
-    centre = logs.mean(1)
+    center = logs.mean(1)
     if len(logs) == 2 and np.linalg.matrix_rank(np.vstack([np.ones(len(losses)), logs]), rtol=1e-6) < 3:
         raise ValueError(
             "expected parameters and tokens that vary by themselves, got tokens in a fixed relation to parameters: "
             "which of them lowers the loss cannot be told; add runs with another ratio, or fit power_law to one of them"
         )
-    law = LogLaw.fit(logs - centre[:, None], np.log(losses))
+    law = LogLaw.fit(logs - center[:, None], np.log(losses))
     if not law.falls(level=level):
         raise ValueError(
             "expected losses that fall with the size, got none beyond the noise; add larger or smaller runs"
         )
-    return law, centre
+    return law, center
 
 
 def _irreducible(law: LogLaw, level: float) -> Interval:

@@ -16,7 +16,7 @@ BEND = 1.345
 #: A change of a logarithm beyond which a bound is said not to exist.
 FAR = 60.0
 
-#: Irreducible losses to start from, as shares of the least loss: with and without, valleys may lie far apart.
+#: Irreducible losses to start from, as proportions of the least loss: with and without, valleys may lie far apart.
 SHARES = (0.01, 0.5, 0.9)
 
 Theta = Float[np.ndarray, " parameters"]
@@ -32,7 +32,7 @@ class LogLaw:
         theta: :math:`(\theta_0, a_1, \log \alpha_1, a_2, \log \alpha_2, \dots)`.
         logs: :math:`z_k`, logarithms of each column less their mean.
         target: logarithms of the losses.
-        noise_sd: robust standard deviation of the residuals, as a share of the loss.
+        noise_sd: robust standard deviation of the residuals, as a proportion of the loss.
         unit: by how much the objective rises at one standard error.
         starts: parameters from which minima are sought.
     """
@@ -51,11 +51,11 @@ class LogLaw:
         starts = [_start(logs, target, share) for share in SHARES]
         bend = 1e-3
         for _ in range(3):
-            theta, _ = min((_minimise(_same, start, logs, target, bend) for start in starts), key=_cost)
+            theta, _ = min((_minimize(_same, start, logs, target, bend) for start in starts), key=_cost)
             residuals = np.abs(log_loss(theta, logs) - target)
             noise_sd = max(float(np.median(np.sort(residuals)[p - 1 :])) / 0.6745, 1e-6)  # below, rounding decides
             bend = BEND * noise_sd
-        theta, _ = min((_minimise(_same, start, logs, target, bend) for start in (theta, *starts)), key=_cost)
+        theta, _ = min((_minimize(_same, start, logs, target, bend) for start in (theta, *starts)), key=_cost)
         theta[0] = max(theta[0], target.min() + np.log(1e-9))  # none at all, at a finite logarithm
         residuals = np.abs(log_loss(theta, logs) - target)
         inside = max(np.mean(residuals <= bend), 1 / n)
@@ -109,7 +109,7 @@ class LogLaw:
         return bool(flat - self._objective(self.theta) > self.unit * terms * stats.f.ppf(level, terms, freedom))
 
     def _minimum(self, expand: Callable[[Theta], Theta], start: Theta) -> tuple[Theta, float]:
-        return _minimise(expand, start, self.logs, self.target, BEND * self.noise_sd)
+        return _minimize(expand, start, self.logs, self.target, BEND * self.noise_sd)
 
     def _objective(self, theta: Theta) -> float:
         return float(np.sum(_bent(log_loss(theta, self.logs) - self.target, BEND * self.noise_sd) ** 2)) / 2
@@ -123,7 +123,7 @@ def log_loss(theta: Theta, logs: Logs) -> Float[np.ndarray, " runs"]:
     return total
 
 
-def _minimise(
+def _minimize(
     expand: Callable[[Theta], Theta], start: Theta, logs: Logs, target: Float[np.ndarray, " runs"], bend: float
 ) -> tuple[Theta, float]:
     def residuals(free: Theta) -> Float[np.ndarray, " runs"]:
@@ -134,7 +134,7 @@ def _minimise(
 
 
 def _bent(residuals: Float[np.ndarray, " runs"], bend: float) -> Float[np.ndarray, " runs"]:
-    """Numbers whose halved squares are Huber's loss, so that MINPACK's least squares minimises it."""
+    """Numbers whose halved squares are Huber's loss, so that MINPACK's least squares minimizes it."""
     size = np.abs(residuals)
     return np.sign(residuals) * np.where(size <= bend, size, np.sqrt(np.maximum(2 * bend * size - bend**2, 0)))
 

@@ -21,15 +21,15 @@ def parameter_interval(law: LogLaw, index: int, level: float) -> Interval:
     return _interval(law, reduce, lambda value, free: np.insert(free, index, value), level)
 
 
-def coefficient_interval(law: LogLaw, centre: Float[np.ndarray, " columns"], column: int, level: float) -> Interval:
-    """What lies above E at a size of 1, far from the data's centre."""
+def coefficient_interval(law: LogLaw, center: Float[np.ndarray, " columns"], column: int, level: float) -> Interval:
+    """What lies above E at a size of 1, far from the data's center."""
     index = 1 + 2 * column
 
     def reduce(theta: Theta) -> Reduced:
-        return theta[index] + np.exp(theta[index + 1]) * centre[column], np.delete(theta, index)
+        return theta[index] + np.exp(theta[index + 1]) * center[column], np.delete(theta, index)
 
     def expand(value: float, free: Theta) -> Theta:
-        return np.insert(free, index, value - np.exp(min(free[index], 5.0)) * centre[column])
+        return np.insert(free, index, value - np.exp(min(free[index], 5.0)) * center[column])
 
     return _interval(law, reduce, expand, level)
 

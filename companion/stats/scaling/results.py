@@ -74,26 +74,26 @@ class ScalingLaw(Result):
 
     Attributes:
         irreducible: :math:`E`, in the loss's unit; from 0 where the data allow a law without it.
-        noise_sd: robust standard deviation of runs about the law, as a share of the loss.
+        noise_sd: robust standard deviation of runs about the law, as a proportion of the loss.
         law: the fit.
-        centre: mean logarithm of each column.
+        center: mean logarithm of each column.
     """
 
     irreducible: Interval
     noise_sd: float
     law: LogLaw = field(repr=False)
-    centre: Float[np.ndarray, " columns"] = field(repr=False)
+    center: Float[np.ndarray, " columns"] = field(repr=False)
 
     def _predict(self, level: float, **sizes: float) -> LossPrediction:
         check_level(level)
         for name, size in sizes.items():
             check_positive(name, size)
-        logs = np.log(list(sizes.values())) - self.centre
+        logs = np.log(list(sizes.values())) - self.center
         beyond = self._beyond(logs)
         return LossPrediction(loss_interval(self.law, logs, level), beyond)
 
     def _beyond(self, logs: Float[np.ndarray, " columns"]) -> float:
-        """How many times the sizes, as centred logarithms, are beyond the data, at most over the columns."""
+        """How many times the sizes, as centered logarithms, are beyond the data, at most over the columns."""
         distance = float(max(0, *(logs - self.law.logs.max(1)), *(self.law.logs.min(1) - logs)))
         if distance > np.log(LARGEST_FACTOR):
             raise ValueError(
@@ -117,7 +117,7 @@ class PowerLaw(ScalingLaw):
 
     def __str__(self) -> str:
         return (
-            f"The loss falls towards {_words(self.irreducible)} with the exponent {_words(self.exponent)}, over "
+            f"The loss falls toward {_words(self.irreducible)} with the exponent {_words(self.exponent)}, over "
             f"{len(self.law.target):,} runs with noise of {100 * self.noise_sd:.2g}%."
         )
 
@@ -131,10 +131,10 @@ class PowerLaw(ScalingLaw):
         logs = self.law.logs[0]
         z = np.linspace(logs.min(), logs.max() + np.log(EXTRAPOLATION), 13)
         at = [loss_interval(self.law, np.array([place]), 0.95) for place in z]
-        x = np.exp(z + self.centre[0])
+        x = np.exp(z + self.center[0])
         axes.fill_between(x, [i.low for i in at], [i.high for i in at], color="C1", alpha=0.2, label="95% interval")
         axes.plot(x, [i.estimate for i in at], color="C1", label="law")
-        axes.plot(np.exp(logs + self.centre[0]), np.exp(self.law.target), "o", color="C0", markersize=4, label="runs")
+        axes.plot(np.exp(logs + self.center[0]), np.exp(self.law.target), "o", color="C0", markersize=4, label="runs")
         axes.set(xscale="log", yscale="log", xlabel="size [unit of x]", ylabel="loss")
         axes.legend()
         return axes
@@ -161,7 +161,7 @@ class Chinchilla(ScalingLaw):
         axes = plt.subplots()[1] if axes is None else axes
         observed, expected = np.exp(self.law.target), np.exp(log_loss(self.law.theta, self.law.logs))
         ends = [min(observed.min(), expected.min()), max(observed.max(), expected.max())]
-        axes.plot(ends, ends, color="grey", linestyle="--", linewidth=1, label="the law")
+        axes.plot(ends, ends, color="gray", linestyle="--", linewidth=1, label="the law")
         axes.plot(expected, observed, "o", color="C0", markersize=4, label="runs")
         axes.set(xscale="log", yscale="log", xlabel="loss that the law expects", ylabel="loss of the run")
         axes.legend()
@@ -169,7 +169,7 @@ class Chinchilla(ScalingLaw):
 
     def __str__(self) -> str:
         return (
-            f"The loss falls towards {_words(self.irreducible)} with the exponents {_words(self.exponent_n)} of the "
+            f"The loss falls toward {_words(self.irreducible)} with the exponents {_words(self.exponent_n)} of the "
             f"parameters and {_words(self.exponent_d)} of the tokens, over {len(self.law.target):,} runs with noise of "
             f"{100 * self.noise_sd:.2g}%."
         )
@@ -193,7 +193,7 @@ class Chinchilla(ScalingLaw):
         """
         check_level(level)
         check_positive("flops", flops)
-        budget = np.log(flops) - np.log(6) - self.centre.sum()  # centred, as the columns are
+        budget = np.log(flops) - np.log(6) - self.center.sum()  # centered, as the columns are
         self._beyond(np.full(2, budget / 2))
 
         def reduce(theta: Theta) -> Reduced:
@@ -212,9 +212,9 @@ class Chinchilla(ScalingLaw):
         log_n, low, high = self.law.profile(reduce, expand, level=level)
         logs = np.array([log_n, budget - log_n])
         beyond = self._beyond(logs)
-        n, d = np.exp(logs + self.centre)
-        n_low, n_high = np.exp(np.array([low, high]) + self.centre[0]).tolist()
-        d_low, d_high = np.exp(budget - np.array([high, low]) + self.centre[1]).tolist()
+        n, d = np.exp(logs + self.center)
+        n_low, n_high = np.exp(np.array([low, high]) + self.center[0]).tolist()
+        d_low, d_high = np.exp(budget - np.array([high, low]) + self.center[1]).tolist()
         return ComputeOptimal(
             flops,
             Interval.around(n, n_low, n_high, level, method_of(n_high)),
