@@ -12,8 +12,8 @@ How large is a quantile, such as a median latency          ``quantile_ci``
 How large is a ratio of sums, such as bits per byte        ``ratio_ci``; ``corpus_ci`` for any function of sums
 How large is any other number                              ``bootstrap_ci``
 What would people say of what a judge has rated            ``prediction_powered_ci``
-Do two columns rise together; do raters agree              ``correlation_ci``; ``cohen_kappa``, ``fleiss_kappa``,
-                                                           ``krippendorff_alpha``
+Do two columns rise together; do raters agree              ``correlation_ci``; ``cohen_kappa_ci``, ``fleiss_kappa_ci``,
+                                                           ``krippendorff_alpha_ci``
 Is a better than b, on the same examples                   ``compare_paired``; ``permutation_test(paired=True)``
 Is a better than b, many times over                        ``compare_accuracies``, then ``adjust``
 Is a better than b, on other examples                      ``difference_ci``, ``proportion_difference_ci``,
@@ -22,7 +22,7 @@ Is training a better than training b, over folds           ``compare_cross_valid
 Which of several models is best, over data sets            ``compare_many``
 Is a as good as b, over data sets                          ``bayesian_signed_rank``
 How many examples do I need                                ``sample_size``, ``detectable_difference``,
-                                                           ``power_by_simulation``
+                                                           ``power_by_simulation_ci``
 Do we ship, hold or label more                             ``release_gate``
 What do users prefer, in an experiment that I watch        ``ABTest``, ``confidence_sequence``, ``cuped``
 Are probabilities honest, and how to mend them             ``reliability``; ``temperature_scaling``,

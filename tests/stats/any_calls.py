@@ -209,11 +209,15 @@ CASES = {
         "higher_is_better": option(True, False, odd=(1,))}, examples=60),
     "compare_paired": Case(stats.compare_paired, {
         "y_true": LABELS, "pred_a": LABELS, "pred_b": LABELS, "metric": word(*METRICS), **RESAMPLED}),
+    "compare_paired, clusters": Case(stats.compare_paired, {
+        "y_true": LABELS, "pred_a": LABELS, "pred_b": LABELS, "metric": word(*METRICS), "clusters": GROUPS,
+        **RESAMPLED}),
     "compare_paired, probabilities": Case(stats.compare_paired, {
         "y_true": BINARY, "pred_a": PROBABILITIES, "pred_b": PROBABILITIES, "metric": word("auc", "brier", "log_loss"),
-        **RESAMPLED}),
+        "clusters": maybe(GROUPS), **RESAMPLED}),
     "compare_paired, numbers": Case(stats.compare_paired, {
-        "y_true": NUMBERS, "pred_a": NUMBERS, "pred_b": NUMBERS, "metric": word("mae", "rmse", "r2"), **RESAMPLED}),
+        "y_true": NUMBERS, "pred_a": NUMBERS, "pred_b": NUMBERS, "metric": word("mae", "rmse", "r2"),
+        "clusters": maybe(GROUPS), **RESAMPLED}),
     "confidence_sequence": Case(stats.confidence_sequence, {
         "values": PROBABILITIES, "level": LEVEL,
         "bounds": option((0.0, 1.0), (-1, 2), [0, 1e9], odd=(
@@ -265,12 +269,16 @@ CASES = {
         examples=400),
     "metric_ci": Case(stats.metric_ci, {
         "y_true": LABELS, "y_pred": LABELS, "metric": word(*ALL_METRICS), **RESAMPLED}, examples=400),
+    "metric_ci, clusters": Case(stats.metric_ci, {
+        "y_true": LABELS, "y_pred": LABELS, "metric": word(*ALL_METRICS), "clusters": GROUPS, **RESAMPLED}),
     "metric_ci, scores": Case(stats.metric_ci, {
         "y_true": LABELS, "y_pred": PROBABILITIES,
-        "metric": word("auc", "average_precision", "brier", "log_loss", "calibration_error"), **RESAMPLED},
+        "metric": word("auc", "average_precision", "brier", "log_loss", "calibration_error"),
+        "clusters": maybe(GROUPS), **RESAMPLED},
         examples=400),
     "metric_ci, numbers": Case(stats.metric_ci, {
-        "y_true": NUMBERS, "y_pred": NUMBERS, "metric": word("r2", "mae", "rmse"), **RESAMPLED}),
+        "y_true": NUMBERS, "y_pred": NUMBERS, "metric": word("r2", "mae", "rmse"),
+        "clusters": maybe(GROUPS), **RESAMPLED}),
     "mmd_drift": Case(stats.mmd_drift, {
         "reference": TWO_COLUMNS, "current": TWO_COLUMNS, "n_resamples": N_RESAMPLES, "seed": SEED}),
     "permutation_test": Case(stats.permutation_test, {

@@ -50,7 +50,7 @@ def _in_clusters() -> list[Case]:
         right = rng.random(len(clusters)) < rng.beta(both * share, both * (1 - share), n)[clusters]
         return (inside(clustered_proportion_ci(right, clusters), share),)
 
-    alike = Claim("", (0.93, 0.99), "0.98 stated for 20 clusters near a bound")
+    alike = Claim("", (0.93, 0.99), "0.93 to 0.99 stated for 20 clusters near a bound")
     return [
         Case(
             "clustered_proportion_ci",

@@ -51,8 +51,8 @@ def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: flo
     ========  =============  =============  =============
 
     With an intraclass correlation of 0.4 and a proportion of 0.97 it is 0.963 (0.903) for 50 clusters of 10 answers,
-    0.935 (0.925) for 100; with 0.6 and 100 clusters of 1 to 9 still 0.905 (0.900). Near a bound, 10 to 20 clusters give
-    0.98.
+    0.935 (0.925) for 100; with 0.6 and 100 clusters of 1 to 9 still 0.905 (0.900). Near a bound, 20 clusters
+    give 0.93 to 0.99.
 
     Args:
         right: one 0 or 1 (or False, True) an answer.

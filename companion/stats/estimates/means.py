@@ -57,19 +57,19 @@ def mean_ci(
     :func:`companion.stats.proportion_ci`, or :func:`companion.stats.clustered_proportion_ci`. Where other values lie
     between known ``bounds`` (win rates with ties, pass@k, partial credit), say so: Wilson's interval for as many right
     or wrong answers as they are worth, :math:`\hat p (1 - \hat p) / \text{SE}^2`, stays within the bounds, exists where
-    all values are equal, and covers near the bounds, where Student's does not. Coverage at 95% (4,000 samples each), in
-    brackets Student's:
+    all values are equal, and covers near the bounds, where Student's does not. Coverage at 95% (4,000 samples, none
+    of those that the method was chosen by), in brackets Student's:
 
     ===============================  =============  =============  =============
     n                                10             30             100
     ===============================  =============  =============  =============
-    wins 85%, ties 10%               0.986 (0.799)  0.980 (0.915)  0.952 (0.933)
-    pass@5 around 0.909, U-shaped    0.979 (0.700)  0.932 (0.871)  0.944 (0.929)
-    pass@5 around 0.993              0.969 (0.348)  0.970 (0.532)  0.969 (0.705)
-    Beta(8, 1)                       0.998 (0.914)  0.983 (0.936)  0.958 (0.941)
+    wins 85%, ties 10%               0.980 (0.806)  0.975 (0.910)  0.956 (0.941)
+    pass@5 around 0.909, U-shaped    0.981 (0.701)  0.932 (0.882)  0.948 (0.925)
+    pass@5 around 0.993              0.973 (0.346)  0.969 (0.536)  0.971 (0.708)
+    Beta(8, 1)                       0.999 (0.915)  0.982 (0.935)  0.962 (0.951)
     ===============================  =============  =============  =============
 
-    With a ceiling so near that 300 problems show a single failure (pass@5 around 0.996) it is 0.87 (0.77); the betting
+    With a ceiling so near that 300 problems show a single failure (pass@5 around 0.996) it is 0.87 (0.79); the betting
     interval of Waudby-Smith and Ramdas (2024), whose coverage is certain, is twice as wide at 30 values. The formula
     stands in ``companion/stats/estimates/bounded.py``.
 

@@ -48,6 +48,16 @@ def _placements(
     return negatives_below / (~positive).sum(), 1 - positives_below / positive.sum()
 
 
+def auc_influence(y_true: Scores, score: Scores) -> tuple[float, Float[np.ndarray, " examples"]]:
+    """The area, and each example's influence on it: its placement, less the area, over the share of its class."""
+    positive = y_true == 1
+    sides = _placements(positive, score)
+    area, influence = float(sides[0].mean()), np.empty(len(score))
+    for members, placements in zip((positive, ~positive), sides, strict=True):
+        influence[members] = (placements - area) * len(score) / members.sum()
+    return area, influence
+
+
 def auc_interval(y_true: Scores, score: Scores, *, level: float) -> Interval:
     r"""DeLong's interval on the logit scale: :math:`\mathrm{logit}(A) \pm z\, s / (A (1 - A))`, transformed back.
 

@@ -52,6 +52,13 @@ COUNT_METRICS = tuple(_RATIOS)
 BINARY_METRICS = ("precision", "recall", "specificity", "f1")
 
 
+def averaged_ratio(name: str, hits: PerClass, true: PerClass, predicted: PerClass) -> Values:
+    """The metric, from how many examples of each class are right, there, and called so."""
+    above, below = _RATIOS[name](hits, true, predicted)
+    ratios = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1)
+
+
 @dataclass(frozen=True)
 class Table:
     """Counts of the combinations of classes that occur (of all combinations, where there are two classes).
@@ -95,9 +102,7 @@ class Table:
         is_hit = is_true * is_predicted
 
         def value(counts: Counts) -> Values:
-            above, below = _RATIOS[name](counts @ is_hit, counts @ is_true, counts @ is_predicted)
-            ratios = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-            return ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1)
+            return averaged_ratio(name, counts @ is_hit, counts @ is_true, counts @ is_predicted)
 
         return value
 

@@ -10,9 +10,11 @@ from companion.checks import check_one_of
 from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval, wilson
-from companion.stats.base.labels import as_labels, as_scores, check_binary, check_two_classes
+from companion.stats.base.labels import as_clusters, as_labels, as_scores, check_binary, check_two_classes
 from companion.stats.base.options import check_level, check_n_resamples, generator_of
+from companion.stats.estimates.bounded import bounded_interval
 from companion.stats.metrics.auc import auc_interval
+from companion.stats.metrics.clusters import rank_interval, sums_of
 from companion.stats.metrics.counts import BINARY_METRICS, COUNT_METRICS, Table
 from companion.stats.metrics.numbers import REGRESSION_METRICS, regression_interval
 from companion.stats.metrics.precision_recall import average_precision_interval
@@ -40,7 +42,7 @@ _SHARE_OF: dict[str, Callable[[Labels, Labels], Bool[np.ndarray, " examples"]]] 
 }
 
 
-@same_examples("y_true", "y_pred")
+@same_examples("y_true", "y_pred", "clusters")
 def metric_ci(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -49,8 +51,9 @@ def metric_ci(
     level: float = 0.95,
     n_resamples: int = 9_999,
     seed: int | None = None,
+    clusters: ArrayLike | None = None,
 ) -> Interval:
-    """A metric of predictions on independent examples, with its interval.
+    """A metric of predictions with its interval, on independent examples or on examples in ``clusters``.
 
     The methods, each chosen by simulating its coverage at 95%, with what the runner-up reached:
 
@@ -79,8 +82,11 @@ def metric_ci(
 
     The studentized bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
 
-    Examples must be independent: where they come in clusters (patients, documents, users), all of these are too short;
-    give :func:`companion.stats.bootstrap_ci` the ``clusters``.
+    Where examples come in clusters (patients, documents, users), all of these are too short: of clusters of 1 to 9
+    examples that are alike they hold the truth in 0.63 to 0.95. So name the ``clusters``. Shares then get the interval
+    of :func:`companion.stats.clustered_proportion_ci`, the other metrics Student's on the logit scale (``mcc``:
+    Fisher's; ``log_loss``, ``mae``, ``rmse`` and 1 - ``r2``: the logarithmic one), from how much each cluster moves the
+    metric: 0.90 to 0.98 with 20 clusters, 0.92 to 0.98 with 50.
 
     Args:
         y_true: true labels ``[examples]``: whole numbers, booleans or text; 0 and 1 for the binary metrics, ``auc`` and
@@ -96,12 +102,16 @@ def metric_ci(
         n_resamples: tables (or weights) drawn, where the method resamples; the bounds then vary by about 1% of the
             width between seeds.
         seed: of the resampling; ``None`` takes a fresh one.
+        clusters: the cluster of each example, as numbers or text; whole clusters are drawn independently. Nothing is
+            then resampled.
 
     Raises:
         ValueError: for columns of other lengths, empty or missing values, NaN scores, fractions as labels, labels other
             than 0 and 1 in a binary metric, one class only (but for accuracy), a metric that the predictions leave
             undefined, probabilities outside [0, 1] or whose row does not sum to one, losses or errors that are all
-            equal, an unknown metric, a level outside (0, 1), ``n_resamples`` below 1. Messages name the first row.
+            equal, fewer than 2 clusters (with the rarer class, for ranks), clusters that all leave the metric the same
+            (but for shares), clusters with ``calibration_error``, an unknown metric, a level outside (0, 1),
+            ``n_resamples`` below 1. Messages name the first row.
 
     >>> print(metric_ci([0, 1, 1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 0, 1, 1, 1]))
     The estimate is 0.75, with a 95% confidence interval from 0.41 to 0.93 (Wilson score).
@@ -109,6 +119,8 @@ def metric_ci(
     check_one_of("metric", metric, ALL_METRICS)
     check_level(level)
     check_n_resamples(n_resamples)
+    if clusters is not None:
+        return _in_clusters(metric, y_true, y_pred, clusters, level)
     if metric == "calibration_error":
         return reliability(y_true, y_pred, level=level).error
     if metric in _OF_RANKS:
@@ -146,6 +158,22 @@ def check_classes(metric: str, **columns: Labels) -> None:
 def _share_interval(metric: str, truth: Labels, predicted: Labels, level: float) -> Interval:
     among = _SHARE_OF[metric](truth, predicted)
     return wilson(int((truth == predicted)[among].sum()), int(among.sum()), level=level)
+
+
+def _in_clusters(metric: str, y_true: ArrayLike, y_pred: ArrayLike, clusters: ArrayLike, level: float) -> Interval:
+    if metric == "calibration_error":
+        raise ValueError("expected metric 'calibration_error' without clusters, got clusters; take 'brier' for them")
+    if metric in _OF_RANKS:
+        truth, scores = as_scores(metric, y_true, y_pred=y_pred)
+        return rank_interval(metric, truth, scores, as_clusters(clusters, len(truth)), level=level)
+    if metric in COUNT_METRICS:
+        y_true, y_pred = truth, predicted = as_labels(y_true=y_true, y_pred=y_pred)
+        check_classes(metric, y_true=truth, y_pred=predicted)
+        if metric in _SHARE_OF:
+            among = _SHARE_OF[metric](truth, predicted)
+            codes = as_clusters(as_clusters(clusters, len(truth))[among], int(among.sum()))
+            return bounded_interval((truth == predicted)[among].astype(float), clusters=codes, level=level)
+    return sums_of(metric, y_true, y_pred, clusters).interval(level=level)
 
 
 def _counts_interval(metric: str, table: Table, level: float, n_resamples: int, seed: int | None) -> Interval:

@@ -20,14 +20,20 @@ def regression_interval(
         ValueError: for true values that are all equal (``r2``), errors that are all of one size, or numbers so large or
             small that their powers overflow.
     """
-    for quantity, values in (("the errors", truth - predicted), ("y_true", truth)):
-        if not 1e-30 < (size := np.abs(values).max()) < 1e30 and (quantity == "the errors" or name == "r2"):
-            raise ValueError(f"expected {quantity} between 1e-30 and 1e30 in size, got {size:.3g}; take another unit")
+    check_magnitudes(name, truth, predicted)
     metric = regression_metric(name, truth, predicted)
     found = smooth_interval(metric, len(truth), LOG, level=level, n_resamples=n_resamples, seed=seed)
     if name == "r2":
         return Interval.around(1 - found.estimate, 1 - found.high, 1 - found.low, level, found.method + " of 1 - R²")
     return found
+
+
+def check_magnitudes(name: str, truth: Numbers, predicted: Numbers) -> None:
+    """Refuses errors of one size, and numbers so large or small that their powers overflow."""
+    for quantity, values in (("the errors", truth - predicted), ("y_true", truth)):
+        if not 1e-30 < (size := np.abs(values).max()) < 1e30 and (quantity == "the errors" or name == "r2"):
+            raise ValueError(f"expected {quantity} between 1e-30 and 1e30 in size, got {size:.3g}; take another unit")
+    check_differs("the absolute errors", np.abs(truth - predicted))
 
 
 def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> Metric:

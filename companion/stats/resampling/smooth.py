@@ -50,6 +50,14 @@ class Scale:
 
 LOG = Scale("log scale", np.log, lambda value: 1 / value, np.exp)
 
+#: Of R².
+LOG_UNEXPLAINED = Scale(
+    "log scale of 1 - R²", lambda value: -np.log1p(-value), lambda value: 1 / (1 - value), lambda x: -np.expm1(-x)
+)
+
+#: Fisher's, of correlations.
+CORRELATION = Scale("Fisher's scale", np.arctanh, lambda value: 1 / (1 - value**2), np.tanh)
+
 
 def logit_scale(upper: float = 1.0) -> Scale:
     """For what lies between 0 and ``upper``."""
