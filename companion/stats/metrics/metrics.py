@@ -83,7 +83,7 @@ def metric_ci(
     The studentized bootstrap gives way to Student's quantiles on the same scale beyond 5,000 examples.
 
     Where examples come in clusters (patients, documents, users), all of these are too short: of clusters of 1 to 9
-    examples that are alike they hold the truth in 0.63 to 0.95. So name the ``clusters``. Shares then get the interval
+    examples that are alike they hold the truth in 0.63 to 0.95. So name the ``clusters``. Proportions get the interval
     of :func:`companion.stats.clustered_proportion_ci`, the other metrics Student's on the logit scale (``mcc``:
     Fisher's; ``log_loss``, ``mae``, ``rmse`` and 1 - ``r2``: the logarithmic one), from how much each cluster moves the
     metric: 0.90 to 0.98 with 20 clusters, 0.92 to 0.98 with 50.
@@ -110,7 +110,7 @@ def metric_ci(
             than 0 and 1 in a binary metric, one class only (but for accuracy), a metric that the predictions leave
             undefined, probabilities outside [0, 1] or whose row does not sum to one, losses or errors that are all
             equal, fewer than 2 clusters (with the rarer class, for ranks), clusters that all leave the metric the same
-            (but for shares), clusters with ``calibration_error``, an unknown metric, a level outside (0, 1),
+            (but for proportions), clusters with ``calibration_error``, an unknown metric, a level outside (0, 1),
             ``n_resamples`` below 1. Messages name the first row.
 
     >>> print(metric_ci([0, 1, 1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 0, 1, 1, 1]))
