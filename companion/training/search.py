@@ -3,9 +3,9 @@
 import dataclasses
 import importlib.util
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -83,21 +83,18 @@ def search(
     """Looks for the parameters with the least loss, by Optuna (Akiba et al. 2019).
 
     The search lies in ``storage`` under its ``name``. Called again, it goes on: finished trials count, and a trial that
-    was interrupted is run again. Many processes, on many machines, may work on one search at once. Each returns when
-    all its trials are finished; as two may begin the last one at the same moment, there can be a few trials too many.
-    The trial of a process that dies is run again after a minute, three times at most. A trial that diverges or does not
-    fit in memory is recorded as failed, and the search goes on.
+    was interrupted is run again. Many processes, on many machines, may work on one search at once; as two may begin the
+    last trial at the same moment, there can be a few too many. The trial of a process that dies is run again after a
+    minute, three times at most. A trial that diverges or does not fit in memory is recorded as failed.
 
-    Parameters are drawn by ``seed`` and the trial's number, so a random search, and TPE in one process, try the same
-    parameters again, whether stopped in between or not. A builder's models are drawn from the same ``seed`` in each
-    trial. Trials that pruning stops save steps, and can be good ones that start slowly.
+    The n-th trial's parameters are drawn by ``seed`` and n, whether the search was stopped in between or not.
 
     Args:
-        objective: either a builder, a function of the parameters that returns a new model, its batches with a
-            validation set, and its configuration: each trial is one ``fit``, its loss the validation loss of the
-            weights that it ends with, and each validation (``eval_every``) lets the pruner stop it. Where there is a
-            ``checkpoint_dir``, each trial has a folder of its own in it. Or a function of the parameters and of
-            ``report(step, loss)`` that returns the loss; the pruner may stop it at each report.
+        objective: a builder, a function of the parameters that returns a new model, its batches with a validation set,
+            and its configuration. Each trial is one ``fit`` from the same ``seed``; its loss is the validation loss of
+            the weights that it ends with, each validation lets the pruner stop it, and it has a folder of its own in
+            ``checkpoint_dir``. Or a function of the parameters and of ``report(step, loss)`` that returns the loss; the
+            pruner may stop it at each report.
         space: what each parameter is chosen from.
         storage: a folder, for the SQLite file ``search.db``, which serves one machine; or a database for many, as
             SQLAlchemy's URL (``postgresql://…``, ``mysql://…``).
@@ -111,9 +108,8 @@ def search(
         seed: of the parameters and of a builder's weights.
 
     Raises:
-        ValueError: for an empty space, an unknown ``method`` or ``pruner``, ``trials`` below 1 (or for a grid, any), a
-            range without a step in a grid, or a stored search of this name with another space; for a builder's data
-            without a validation set, or its ``parallel``.
+        ValueError: for arguments or a space that contradict each other or the stored search of this name; for a
+            builder's data without a validation set, or its ``parallel``.
         TypeError: for a space of anything but ranges and choices, or where ``objective`` returns something else.
         DivergedError: where no trial was completed.
         ImportError: where Optuna is not installed.
@@ -121,21 +117,25 @@ def search(
     trials = _checked_trials(space, trials, method, pruner)
     if importlib.util.find_spec("optuna") is None:
         raise ImportError('expected Optuna for a search, got none: run pip install "large-models-companion[search]"')
-    from companion.training import optuna_study as study
+    from companion.training.optuna_study import run_study
 
-    found = study.run_study(
-        _run(objective, seed), space, trials, method=method, storage=storage, name=name, seed=seed, pruner=pruner
-    )
+    wants_report = len([p for p in inspect.signature(objective).parameters.values() if p.default is p.empty]) > 1
+
+    def run(parameters: Parameters, report: Report, number: int) -> float:
+        if wants_report:
+            return cast(Objective, objective)(parameters, report)
+        return _train(cast(Builder, objective), seed, parameters, report, number)
+
+    found = run_study(run, space, trials, method=method, storage=storage, name=name, seed=seed, pruner=pruner)
     table = _table(found, list(space))
     losses = table.loc[table["state"] == "complete", "value"]
     if not len(losses):
-        error = found[-1].user_attrs.get("error", "its process died")
+        error = found[max(found)].user_attrs.get("error", "its process died")
         raise DivergedError(
             f"expected at least one completed trial, got {len(found)} that failed, the last one: {error}; narrow the "
             f"space, and take another name for the search"
         )
-    best = next(trial for trial in found if trial.number == losses.idxmin())
-    return SearchResult(dict(best.params), float(losses.min()), table)
+    return SearchResult(dict(found[losses.idxmin()].params), float(losses.min()), table)
 
 
 def _checked_trials(space: Mapping[str, Range | Choice], trials: int | None, method: str, pruner: str) -> int:
@@ -148,23 +148,13 @@ def _checked_trials(space: Mapping[str, Range | Choice], trials: int | None, met
     for argument, value, known in (("method", method, Method), ("pruner", pruner, PrunerName)):
         check_one_of(argument, value, get_args(known))
     if method == "grid":
-        cells = 1
-        for domain in space.values():
-            cells *= len(domain.values)
+        cells = math.prod(len(domain.values) for domain in space.values())
         if trials is not None:
             raise ValueError(f"expected no trials with method='grid', which has {cells}, got {trials}: leave it out")
         return cells
     if trials is None or trials < 1:
         raise ValueError(f"expected trials to be at least 1 with method={method!r}, got {trials}: say how many")
     return trials
-
-
-def _run(objective: Builder | Objective, seed: int) -> Callable[[Parameters, Report, int], float]:
-    """One trial, as a function of its parameters, ``report`` and number."""
-    needed = [p for p in inspect.signature(objective).parameters.values() if p.default is p.empty]
-    if len(needed) == 1:
-        return partial(_train, cast(Builder, objective), seed)
-    return lambda parameters, report, number: cast(Objective, objective)(parameters, report)
 
 
 def _train(build: Builder, seed: int, parameters: Parameters, report: Report, number: int) -> float:
@@ -180,8 +170,7 @@ def _train(build: Builder, seed: int, parameters: Parameters, report: Report, nu
             f"and each has trials of its own"
         )
     if config.checkpoint_dir is not None:
-        folder = Path(config.checkpoint_dir) / f"trial-{number:05d}"
-        config = dataclasses.replace(config, checkpoint_dir=folder)
+        config = dataclasses.replace(config, checkpoint_dir=Path(config.checkpoint_dir) / f"trial-{number:05d}")
 
     def watch(row: Row) -> None:
         step, loss = row["step"], row.get("validation_loss")
@@ -194,19 +183,12 @@ def _train(build: Builder, seed: int, parameters: Parameters, report: Report, nu
     return float(history.validation.min() if history.stopped_early else history.validation.iloc[-1])
 
 
-def _table(trials: "list[FrozenTrial]", names: list[str]) -> pd.DataFrame:
+def _table(trials: "Mapping[int, FrozenTrial]", names: list[str]) -> pd.DataFrame:
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    rows = [
-        (
-            trial.number,
-            states[trial.state.name],
-            trial.value,
-            trial.last_step,
-            trial.duration,
-            *map(trial.params.get, names),
-        )
-        for trial in trials
-    ]
-    table = pd.DataFrame(rows, columns=["trial", "state", "value", "steps", "seconds", *names]).set_index("trial")
+    rows = {
+        number: (states[trial.state.name], trial.value, trial.last_step, trial.duration, *map(trial.params.get, names))
+        for number, trial in trials.items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["state", "value", "steps", "seconds", *names])
     table["seconds"] = table["seconds"].dt.total_seconds()
-    return table.astype({"value": float, "steps": "Int64"})
+    return table.rename_axis("trial").astype({"value": float, "steps": "Int64"})

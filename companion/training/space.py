@@ -10,7 +10,7 @@ Value = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``, both included.
+    """Numbers from ``low`` to ``high``, both included; ``Range(1e-4, 1e-1, log=True)``.
 
     Attributes:
         low: the least.
@@ -39,34 +39,26 @@ class Range:
             raise ValueError(f"expected a step above 0, {got}")
         if self.integer and any(x != int(x) for x in (self.low, self.high, self.step or 1)):
             raise ValueError(f"expected whole numbers with integer=True, {got}: round them, or leave out integer")
-        if self.step is not None and (_exact(self.high) - _exact(self.low)) % _exact(self.step):
+        if self.step is not None and self._steps % 1:
             raise ValueError(f"expected high to be a whole number of steps above low, {got}: change high or step")
 
     @property
-    def values(self) -> list[Value]:
-        """All numbers of a range that has finitely many.
+    def _steps(self) -> Decimal:
+        """Steps from low to high, of the numbers as they are written: 0.1 + 0.2 is 0.3."""
+        return (Decimal(str(self.high)) - Decimal(str(self.low))) / Decimal(str(self.step or 1))
 
-        Raises:
-            ValueError: where it has no step.
-        """
+    @property
+    def values(self) -> list[Value]:
+        """All numbers of a range with steps, for a grid."""
         if self.step is None and not self.integer:
             raise ValueError(f"expected a range with a step in a grid, got {self}: give it a step, or take a Choice")
-        step = _exact(self.step or 1)
-        n = int((_exact(self.high) - _exact(self.low)) / step) + 1
-        kind = int if self.integer else float
-        return [kind(_exact(self.low) + i * step) for i in range(n)]
+        kind, low, step = int if self.integer else float, Decimal(str(self.low)), Decimal(str(self.step or 1))
+        return [kind(low + i * step) for i in range(int(self._steps) + 1)]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, in no order.
-
-    Attributes:
-        values: texts, numbers, booleans, None; others have to be named, and looked up by whoever gets the name.
-
-    Raises:
-        ValueError: for no value, one twice, or another type.
-    """
+    """One of several texts, numbers, booleans or None, in no order; ``Choice(["adamw", "muon"])``."""
 
     values: Sequence[Value]
 
@@ -74,16 +66,8 @@ class Choice:
         if isinstance(self.values, str) or not self.values:
             raise ValueError(f"expected a list of at least one value, got {self.values!r}")
         object.__setattr__(self, "values", tuple(self.values))  # as a tuple it stays as it was checked
-        others = [value for value in self.values if not isinstance(value, Value)]
-        if others:
-            raise ValueError(
-                f"expected texts, numbers, booleans or None, which a storage keeps, got {others[0]!r}: name the values "
-                f"by texts, and look them up in your function"
-            )
+        for value in self.values:
+            if not isinstance(value, Value):
+                raise ValueError(f"expected texts, numbers, booleans or None, got {value!r}: name the values by texts")
         if len(set(self.values)) < len(self.values):
             raise ValueError(f"expected each value once, got {list(self.values)}")
-
-
-def _exact(number: float) -> Decimal:
-    """The number as it is written, so that 0.1 + 0.2 is 0.3."""
-    return Decimal(str(number))
