@@ -38,7 +38,7 @@ def attention_layers() -> dict[str, Callable[[Tensor], Tensor]]:
     """Causal attention of a sequence to itself, by ours and by peers."""
     import x_transformers
 
-    ours = MultiHeadAttention(AttentionConfig(width=WIDTH, n_head=HEADS, dropout=0.0))
+    ours = MultiHeadAttention(AttentionConfig(n_embd=WIDTH, n_head=HEADS, dropout=0.0))
     gpt = CausalSelfAttention(GPTConfig(block_size=TIME, n_head=HEADS, n_embd=WIDTH, bias=True))
     theirs, later = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True), torch.ones(TIME, TIME).triu(1).bool()
     options = {"attn_mask": later, "is_causal": True, "need_weights": False}

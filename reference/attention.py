@@ -15,11 +15,11 @@ Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 class Scored(MultiHeadAttention):
     """With a loss, which a layer has none of."""
 
-    def loss(self, x: Tensor, context: Tensor, real: Tensor, target: Tensor) -> Tensor:
+    def loss(self, x: Tensor, context: Tensor, padding_mask: Tensor, target: Tensor) -> Tensor:
         """Mean squared error."""
-        return F.mse_loss(self(x, context, real), target)
+        return F.mse_loss(self(x, context, padding_mask), target)
 
-    def n_targets(self, x: Tensor, context: Tensor, real: Tensor, target: Tensor) -> int:
+    def n_targets(self, x: Tensor, context: Tensor, padding_mask: Tensor, target: Tensor) -> int:
         """Numbers that the mean is over."""
         return target.numel()
 
@@ -45,16 +45,18 @@ def copy_and_read(model: nn.Module, theirs: nn.Module, rename: Rename) -> Callab
 def case(*, large: bool = False) -> Case:
     """Queries against another sequence, a part of it padding; large: 512 positions each, 8 heads, 512 wide."""
     batch, queries, keys, heads, width = (8, 512, 512, 8, 512) if large else (3, 11, 7, 5, 35)
-    model = Scored(AttentionConfig(width=width, n_head=heads, dropout=0.0))
+    model = Scored(AttentionConfig(n_embd=width, n_head=heads, dropout=0.0))
     theirs = nn.MultiheadAttention(width, heads, batch_first=True)
     x, target = torch.randn(2, batch, queries, width)
     context = torch.randn(batch, keys, width)
-    real = torch.arange(keys) < torch.tensor([[keys], [keys - 2], [3]]).repeat(batch // 3 + 1, 1)[:batch]
+    padding_mask = torch.arange(keys) < torch.tensor([[keys], [keys - 2], [3]]).repeat(batch // 3 + 1, 1)[:batch]
     return Case(
         model=model,
-        inputs=(x, context, real),
-        batch=(x, context, real, target),
-        reference=lambda x, context, real: theirs(x, context, context, key_padding_mask=~real, need_weights=False)[0],
+        inputs=(x, context, padding_mask),
+        batch=(x, context, padding_mask, target),
+        reference=lambda x, context, padding_mask: theirs(
+            x, context, context, key_padding_mask=~padding_mask, need_weights=False
+        )[0],
         reference_name="torch.nn.MultiheadAttention",
         reference_gradients=copy_and_read(model, theirs, by_our_names),
         sizes={"batch": batch, "queries": queries, "keys": keys},

@@ -38,9 +38,9 @@ class Output(nn.Module):
         super().__init__()
         self.model, self.pick = model, pick
 
-    def forward(self, tokens: Tensor, real: Tensor, segments: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, padding_mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """What ``pick`` takes from the output."""
-        return self.pick(self.model(tokens, attention_mask=real.long(), token_type_ids=segments))
+        return self.pick(self.model(tokens, attention_mask=padding_mask.long(), token_type_ids=segments))
 
 
 def case_of(
@@ -51,9 +51,9 @@ def case_of(
     theirs = reference(
         transformers.BertConfig(
             vocab_size=config.vocab_size, max_position_embeddings=config.block_size, type_vocab_size=config.n_segment,
-            hidden_size=config.width, num_attention_heads=config.n_head, num_hidden_layers=config.n_layer,
-            intermediate_size=config.hidden, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-            num_labels=getattr(config, "n_class", 2),
+            hidden_size=config.n_embd, num_attention_heads=config.n_head, num_hidden_layers=config.n_layer,
+            intermediate_size=config.n_hidden, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+            num_labels=getattr(config, "n_classes", 2),
             pad_token_id=None,  # theirs would keep the gradient of token 0 at nothing
         )
     )  # fmt: skip
@@ -93,11 +93,11 @@ def sizes(*, large: bool) -> dict[str, Any]:
     """Fields of a config: two small layers; large: six layers as wide as MiniLM's."""
     if large:
         return {
-            "vocab_size": 4_096, "block_size": 128, "width": 384, "n_head": 12, "n_layer": 6, "hidden": 1_536,
+            "vocab_size": 4_096, "block_size": 128, "n_embd": 384, "n_head": 12, "n_layer": 6, "n_hidden": 1_536,
             "dropout": 0.0,
         }  # fmt: skip
     return {
-        "vocab_size": 53, "block_size": 13, "n_segment": 3, "width": 35, "n_head": 5, "n_layer": 2, "hidden": 17,
+        "vocab_size": 53, "block_size": 13, "n_segment": 3, "n_embd": 35, "n_head": 5, "n_layer": 2, "n_hidden": 17,
         "dropout": 0.0,
     }  # fmt: skip
 
@@ -106,16 +106,16 @@ def text(config: BERTConfig, *, large: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Tokens, which of them are real, and their segments."""
     batch, time = (4, 128) if large else (3, 11)
     tokens = torch.randint(config.vocab_size, (batch, time))
-    real = torch.arange(time) < torch.randint(2, time, (batch, 1))
-    return tokens, real, torch.randint(config.n_segment, (batch, time))
+    padding_mask = torch.arange(time) < torch.randint(2, time, (batch, 1))
+    return tokens, padding_mask, torch.randint(config.n_segment, (batch, time))
 
 
 def case(*, large: bool = False) -> Case:
     """The masked-language model."""
     config = BERTConfig(**sizes(large=large))
-    tokens, real, segments = text(config, large=large)
+    tokens, padding_mask, segments = text(config, large=large)
     targets = torch.randint_like(tokens, config.vocab_size)
     return case_of(
         BERT(config), transformers.BertForMaskedLM, lambda out: out.logits,
-        inputs=(tokens, real, segments), batch=(tokens, targets, real, segments),
+        inputs=(tokens, padding_mask, segments), batch=(tokens, targets, padding_mask, segments),
     )  # fmt: skip

@@ -10,10 +10,10 @@ from reference.case import Case
 
 def case(*, large: bool = False) -> Case:
     """Seven classes."""
-    config = BERTClassifierConfig(**sizes(large=large), n_class=7)
-    tokens, real, segments = text(config, large=large)
-    labels = torch.randint(config.n_class, (len(tokens),))
+    config = BERTClassifierConfig(**sizes(large=large), n_classes=7)
+    tokens, padding_mask, segments = text(config, large=large)
+    labels = torch.randint(config.n_classes, (len(tokens),))
     return case_of(
         BERTClassifier(config), transformers.BertForSequenceClassification, lambda out: out.logits,
-        inputs=(tokens, real, segments), batch=(tokens, labels, real, segments),
+        inputs=(tokens, padding_mask, segments), batch=(tokens, labels, padding_mask, segments),
     )  # fmt: skip

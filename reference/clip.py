@@ -18,13 +18,15 @@ class Reference(nn.Module):
         layers = [(nn.Conv2d(*pair, kernel_size=3, stride=2, padding=1), nn.GELU()) for pair in channels]
         self.convolutions = nn.Sequential(*(part for layer in layers for part in layer), nn.Flatten())
         self.image_projection = nn.Linear(config.sides[-1] ** 2 * config.channels[-1], config.embed, bias=False)
-        self.words = nn.Embedding(config.vocab_size, config.width)
-        self.positions = nn.Embedding(config.block_size, config.width)
+        self.words = nn.Embedding(config.vocab_size, config.n_embd)
+        self.positions = nn.Embedding(config.block_size, config.n_embd)
         block = nn.TransformerEncoderLayer(
-            config.width, config.n_head, config.hidden, 0.0, "gelu", batch_first=True, norm_first=True
+            config.n_embd, config.n_head, config.n_hidden, 0.0, "gelu", batch_first=True, norm_first=True
         )
-        self.text = nn.TransformerEncoder(block, config.n_layer, nn.LayerNorm(config.width), enable_nested_tensor=False)
-        self.text_projection = nn.Linear(config.width, config.embed, bias=False)
+        self.text = nn.TransformerEncoder(
+            block, config.n_layer, nn.LayerNorm(config.n_embd), enable_nested_tensor=False
+        )
+        self.text_projection = nn.Linear(config.n_embd, config.embed, bias=False)
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
@@ -66,10 +68,10 @@ def case(*, large: bool = False) -> Case:
     """Two towers; large: 64 images of 64×64 pixels with texts of 32 words, four blocks 256 wide."""
     sizes = (
         {"vocab_size": 1_009, "block_size": 32, "image_size": 64, "channels": (32, 64, 128), "embed": 128,
-         "width": 256, "n_head": 8, "n_layer": 4, "hidden": 1_024}
+         "n_embd": 256, "n_head": 8, "n_layer": 4, "n_hidden": 1_024}
         if large
         else {"vocab_size": 31, "block_size": 11, "image_size": 13, "channels": (5, 7), "embed": 17,
-              "width": 21, "n_head": 3, "n_layer": 2, "hidden": 19}
+              "n_embd": 21, "n_head": 3, "n_layer": 2, "n_hidden": 19}
     )  # fmt: skip
     pairs, time = (64, 32) if large else (3, 7)
     model = CLIP(CLIPConfig(**sizes))

@@ -14,7 +14,7 @@ def case(*, large: bool = False) -> Case:
         ((64, 64), 3, (64, 64, 128), 3, 256, 10, 16) if large else ((13, 11), 2, (5, 7, 3), 5, 17, 19, 3)
     )
     stages = ((a, b), (c,))
-    model = ConvNet(ConvNetConfig(size, channels, stages, kernel=kernel, hidden=(hidden,), classes=classes))
+    model = ConvNet(ConvNetConfig(size, channels, stages, kernel=kernel, hidden=(hidden,), n_classes=classes))
     reference = nn.Sequential(
         nn.Conv2d(channels, a, kernel, padding="same"), nn.ReLU(),
         nn.Conv2d(a, b, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2),

@@ -44,7 +44,7 @@ def as_matrix(edges: Tensor, weights: Tensor, nodes: int) -> Tensor:
 def case(*, large: bool = False) -> Case:
     """Two layers; large: 100,000 nodes and a million edges."""
     features, hidden, classes, nodes, count = (128, 64, 16, 100_000, 1_000_000) if large else (7, 5, 11, 23, 61)
-    model = GCN(GCNConfig(features=features, hidden=hidden, classes=classes))
+    model = GCN(GCNConfig(features=features, n_hidden=hidden, n_classes=classes))
     edges = random_edges(nodes, count)
     adjacency = model.adjacency(edges, nodes)
     convs = [geometric.GCNConv(features, hidden, normalize=False), geometric.GCNConv(hidden, classes, normalize=False)]

@@ -11,7 +11,7 @@ from reference.gcn import Network, as_matrix, geometric, random_edges
 def case(*, large: bool = False) -> Case:
     """Two layers; large: 100,000 nodes and a million edges."""
     features, hidden, classes, nodes, count = (128, 64, 16, 100_000, 1_000_000) if large else (7, 5, 11, 23, 61)
-    model = GraphSAGE(GraphSAGEConfig(features=features, hidden=hidden, classes=classes))
+    model = GraphSAGE(GraphSAGEConfig(features=features, n_hidden=hidden, n_classes=classes))
     edges = random_edges(nodes, count)
     adjacency = model.adjacency(edges, nodes)
     convs = [geometric.SAGEConv(features, hidden), geometric.SAGEConv(hidden, classes)]

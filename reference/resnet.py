@@ -38,12 +38,12 @@ class Logits(nn.Module):
 def case(*, large: bool = False) -> Case:
     """Two stages of two and one blocks; large: ResNet-18, 2 images of 224×224 pixels."""
     batch, height, width = (2, 224, 224) if large else (3, 37, 29)
-    config = ResNetConfig() if large else ResNetConfig(blocks=(2, 1), widths=(7, 11), channels=2, classes=5)
+    config = ResNetConfig() if large else ResNetConfig(blocks=(2, 1), widths=(7, 11), channels=2, n_classes=5)
     model = ResNet(config)
     theirs = transformers.ResNetForImageClassification(
         transformers.ResNetConfig(
             num_channels=config.channels, embedding_size=config.widths[0], hidden_sizes=list(config.widths),
-            depths=list(config.blocks), layer_type="basic", num_labels=config.classes,
+            depths=list(config.blocks), layer_type="basic", num_labels=config.n_classes,
         )
     ).train()  # fmt: skip
 
@@ -60,7 +60,7 @@ def case(*, large: bool = False) -> Case:
     return Case(
         model=model,
         inputs=(images,),
-        batch=(images, torch.randint(config.classes, (batch,))),
+        batch=(images, torch.randint(config.n_classes, (batch,))),
         reference=Logits(theirs),
         reference_name="transformers.ResNetForImageClassification",
         reference_gradients=gradients(theirs, ours),

@@ -26,9 +26,9 @@ class Pooled(nn.Module):
 def case(*, large: bool = False) -> Case:
     """Pairs of sentences."""
     config = SentenceEncoderConfig(**sizes(large=large))
-    tokens, real, _ = text(config, large=large)
-    partners, partners_real, _ = text(config, large=large)
+    tokens, padding_mask, _ = text(config, large=large)
+    partners, partners_padding_mask, _ = text(config, large=large)
     return case_of(
         SentenceEncoder(config), Pooled, lambda mean: mean,
-        inputs=(tokens, real), batch=(tokens, real, partners, partners_real),
+        inputs=(tokens, padding_mask), batch=(tokens, padding_mask, partners, partners_padding_mask),
     )  # fmt: skip

@@ -23,7 +23,7 @@ class Scores(nn.Module):
 def case(*, large: bool = False) -> Case:
     """Some words; large: 10,000 words of width 100, 16,384 pairs with 5 noise words each."""
     vocab, width, batch, noise = (10_000, 100, 16_384, 5) if large else (31, 7, 13, 5)
-    model = SkipGram(SkipGramConfig(vocab_size=vocab, width=width))
+    model = SkipGram(SkipGramConfig(vocab_size=vocab, n_embd=width))
     nn.init.normal_(model.context.weight)  # they start at 0, where nothing would be compared
     theirs = Scores(model.center.weight, model.context.weight)
     centers, contexts = torch.randint(vocab, (batch,)), torch.randint(vocab, (batch, 1 + noise))

@@ -35,27 +35,27 @@ class Reference(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.width = config.width
-        self.source = nn.Embedding(config.source_vocab, config.width)
-        self.target = nn.Embedding(config.target_vocab, config.width)
-        sizes = (config.width, config.n_head, config.hidden, 0.0, config.activation, config.epsilon, True)
+        self.width = config.n_embd
+        self.source = nn.Embedding(config.source_vocab, config.n_embd)
+        self.target = nn.Embedding(config.target_vocab, config.n_embd)
+        sizes = (config.n_embd, config.n_head, config.n_hidden, 0.0, config.activation, config.norm_eps, True)
         block = nn.TransformerEncoderLayer(*sizes, norm_first=config.norm_first)
         # The paper's post-norm has no normalization at the end of a stack, which torch adds by default.
-        norms = [nn.LayerNorm(config.width, eps=config.epsilon) if config.norm_first else None for _ in range(2)]
+        norms = [nn.LayerNorm(config.n_embd, eps=config.norm_eps) if config.norm_first else None for _ in range(2)]
         self.core = nn.Transformer(
-            config.width, config.n_head, batch_first=True,
+            config.n_embd, config.n_head, batch_first=True,
             custom_encoder=nn.TransformerEncoder(block, config.n_layer, norms[0], enable_nested_tensor=False),
             custom_decoder=nn.TransformerDecoder(
                 nn.TransformerDecoderLayer(*sizes, norm_first=config.norm_first), config.n_layer, norms[1]
             ),
         )  # fmt: skip
 
-    def forward(self, source: Tensor, target: Tensor, real: Tensor) -> Tensor:
+    def forward(self, source: Tensor, target: Tensor, padding_mask: Tensor) -> Tensor:
         """The logits of the token after each target position."""
         later = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
         hidden = self.core(
             self._embed(source, self.source), self._embed(target, self.target),
-            tgt_mask=later, src_key_padding_mask=~real, memory_key_padding_mask=~real,
+            tgt_mask=later, src_key_padding_mask=~padding_mask, memory_key_padding_mask=~padding_mask,
         )  # fmt: skip
         return hidden @ self.target.weight.T
 
@@ -92,19 +92,19 @@ def case(*, large: bool = False) -> Case:
     """Two small pre-norm blocks a side; large: 8 pairs of 64 tokens through six blocks, 256 wide."""
     batch, source, target = (8, 64, 64) if large else (3, 13, 11)
     sizes = (
-        {"source_vocab": 4_096, "target_vocab": 2_048, "width": 256, "n_head": 8, "n_layer": 6, "hidden": 1_024}
+        {"source_vocab": 4_096, "target_vocab": 2_048, "n_embd": 256, "n_head": 8, "n_layer": 6, "n_hidden": 1_024}
         if large
-        else {"source_vocab": 53, "target_vocab": 41, "width": 35, "n_head": 5, "n_layer": 2, "hidden": 17}
+        else {"source_vocab": 53, "target_vocab": 41, "n_embd": 35, "n_head": 5, "n_layer": 2, "n_hidden": 17}
     )
     model = Transformer(TransformerConfig(**sizes, dropout=0.0, norm_first=True))
     theirs = Reference(model.config)
     tokens = torch.randint(sizes["source_vocab"], (batch, source))
     target_in, target_out = torch.randint(sizes["target_vocab"], (2, batch, target))
-    real = torch.arange(source) < torch.randint(2, source, (batch, 1))
+    padding_mask = torch.arange(source) < torch.randint(2, source, (batch, 1))
     return Case(
         model=model,
-        inputs=(tokens, target_in, real),
-        batch=(tokens, target_in, target_out, real),
+        inputs=(tokens, target_in, padding_mask),
+        batch=(tokens, target_in, target_out, padding_mask),
         reference=theirs,
         reference_name="torch.nn.Transformer",
         reference_gradients=copy_and_read(model, theirs, rename(model.config)),

@@ -39,14 +39,14 @@ def _twice(inputs: int, width: int) -> nn.Sequential:
 
 def case(*, large: bool = False) -> Case:
     """Three levels, odd sizes; large: the paper's five levels, one image of 64×64 pixels."""
-    config = UNetConfig() if large else UNetConfig(channels=2, classes=3, widths=(5, 7, 11))
+    config = UNetConfig() if large else UNetConfig(channels=2, n_classes=3, widths=(5, 7, 11))
     batch, height, width = (1, 64, 64) if large else (2, 13, 19)
     model, depth = UNet(config), len(config.widths) - 1
     inputs = [config.channels, *config.widths]
     level, below = None, 0
     for index in reversed(range(depth + 1)):
         level, below = Level(inputs[index], config.widths[index], level, below), config.widths[index]
-    reference = nn.Sequential(level, nn.Conv2d(config.widths[0], config.classes, 1))
+    reference = nn.Sequential(level, nn.Conv2d(config.widths[0], config.n_classes, 1))
 
     def ours(name: str) -> str:
         index = name.count("below.")
@@ -66,7 +66,7 @@ def case(*, large: bool = False) -> Case:
     return Case(
         model=model,
         inputs=(images,),
-        batch=(images, torch.randint(config.classes, (batch, height, width))),
+        batch=(images, torch.randint(config.n_classes, (batch, height, width))),
         reference=reference,
         reference_name="torch.nn layers, nested",
         reference_gradients=gradients(reference, ours),

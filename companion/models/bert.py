@@ -11,8 +11,8 @@ The sum of token, position and segment embeddings is normalized, then goes throu
 where :math:`z_t` says which of two texts a token belongs to. The output weights are the token embeddings (tied).
 Departure from the paper: no next-sentence prediction, which later work dropped (Liu et al. 2019).
 
-Axes: batch; time (position in a sequence); width; vocab. A mask ``real`` is True where a token is there and False where
-it is padding.
+Axes: batch; time (position in a sequence); width; vocab. ``padding_mask`` is True where a token is there and False
+where it is padding.
 """
 
 import dataclasses
@@ -53,12 +53,12 @@ class BERTConfig(BlockConfig):
     vocab_size: int = 30_522
     block_size: int = 512
     n_segment: int = 2
-    width: int = 768
+    n_embd: int = 768
     n_head: int = 12
     n_layer: int = 12
-    hidden: int = 3_072
+    n_hidden: int = 3_072
     activation: Literal["relu", "gelu"] = "gelu"
-    epsilon: float = 1e-12
+    norm_eps: float = 1e-12
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,10 +70,10 @@ class BERTEmbeddings(nn.Module):
 
     def __init__(self, config: BERTConfig) -> None:
         super().__init__()
-        self.token = nn.Embedding(config.vocab_size, config.width)
-        self.position = nn.Embedding(config.block_size, config.width)
-        self.segment = nn.Embedding(config.n_segment, config.width)
-        self.norm = nn.LayerNorm(config.width, eps=config.epsilon)
+        self.token = nn.Embedding(config.vocab_size, config.n_embd)
+        self.position = nn.Embedding(config.block_size, config.n_embd)
+        self.segment = nn.Embedding(config.n_segment, config.n_embd)
+        self.norm = nn.LayerNorm(config.n_embd, eps=config.norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
@@ -103,19 +103,19 @@ class BERTEncoder(nn.Module):
     def encode(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time width"]:
         """Each position in its context.
 
         Args:
             tokens: the token ids; padding may be any token.
-            real: True at tokens, False at padding; all are tokens if None.
+            padding_mask: True at tokens, False at padding; all are tokens if None.
             segments: which text each token belongs to, from 0; all to the first if None.
 
         Raises:
             ValueError: for tokens or segments that are no integers [batch, time] or out of range, too long a sequence,
-                or a bad ``real`` (values are checked on the CPU only).
+                or a bad ``padding_mask`` (values are checked on the CPU only).
         """
         check_tokens("tokens", tokens, "batch", self.config.vocab_size)
         if tokens.shape[1] > self.config.block_size:
@@ -127,7 +127,7 @@ class BERTEncoder(nn.Module):
             segments = torch.zeros_like(tokens)
         check_tensor("segments", segments, *tokens.shape, dtype="integer")
         check_values("segments", segments, 0, self.config.n_segment - 1)
-        return self.encoder(self.embeddings(tokens, segments), real)
+        return self.encoder(self.embeddings(tokens, segments), padding_mask)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -147,7 +147,7 @@ class BERTEncoder(nn.Module):
 
         Args:
             folder: a Hugging Face BERT folder, whatever its head.
-            fields: fields of the config that shall differ from the folder's, such as ``n_class``.
+            fields: fields of the config that shall differ from the folder's, such as ``n_classes``.
 
         Raises:
             FileNotFoundError: as :meth:`from_pretrained`.
@@ -191,8 +191,8 @@ class MaskedLanguageHead(nn.Module):
 
     def __init__(self, config: BERTConfig) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.width, config.width)
-        self.norm = nn.LayerNorm(config.width, eps=config.epsilon)
+        self.dense = nn.Linear(config.n_embd, config.n_embd)
+        self.norm = nn.LayerNorm(config.n_embd, eps=config.norm_eps)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
     def forward(
@@ -214,17 +214,17 @@ class BERT(BERTEncoder):
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time vocab"]:
         """The logits of the token at each position; arguments and errors as :meth:`BERTEncoder.encode`."""
-        return self.head(self.encode(tokens, real, segments), self.embeddings.token.weight)
+        return self.head(self.encode(tokens, padding_mask, segments), self.embeddings.token.weight)
 
     def loss(
         self,
         tokens: Int[Tensor, "batch time"],
         targets: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats a masked token. :func:`mask_tokens` makes ``tokens`` and ``targets``.
@@ -233,7 +233,7 @@ class BERT(BERTEncoder):
             ValueError: as :meth:`forward`, or where ``targets`` has another shape than ``tokens`` or is all -100, which
                 marks what does not count.
         """
-        return token_loss(self(tokens, real, segments), targets)
+        return token_loss(self(tokens, padding_mask, segments), targets)
 
     def n_targets(
         self, tokens: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"], *masks: Tensor | None

@@ -4,8 +4,8 @@ With :math:`h` the encoder's output: classes from the first position, :math:`W \
 within a text from two numbers a position, whose softmax over positions is the probability that it starts, or ends,
 there. Departure from the paper: padding is no candidate.
 
-Axes: batch; time (position in a sequence); width; class. A mask ``real`` is True where a token is there and False where
-it is padding.
+Axes: batch; time (position in a sequence); width; class. ``padding_mask`` is True where a token is there and False
+where it is padding.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.checks import check_sizes
-from companion.models.attention import check_real
+from companion.models.attention import check_padding_mask
 from companion.models.bert import BERTConfig, BERTEncoder, init_weights
 from companion.models.checks import check_tensor, check_values, values_are_hidden
 
@@ -27,17 +27,17 @@ class BERTClassifierConfig(BERTConfig):
     """The sizes of a :class:`BERTClassifier`, with the fields of :class:`BERTConfig`.
 
     Attributes:
-        n_class: number of classes.
+        n_classes: number of classes.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
     """
 
-    n_class: int = 2
+    n_classes: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_sizes(self, "n_class")
+        check_sizes(self, "n_classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,35 +54,35 @@ class BERTClassifier(BERTEncoder):
 
     def __init__(self, config: BERTClassifierConfig) -> None:
         super().__init__(config)
-        self.pooler = nn.Linear(config.width, config.width).apply(init_weights)
+        self.pooler = nn.Linear(config.n_embd, config.n_embd).apply(init_weights)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.width, config.n_class).apply(init_weights)
+        self.classifier = nn.Linear(config.n_embd, config.n_classes).apply(init_weights)
 
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch class"]:
         """The logits of the classes; arguments and errors as :meth:`BERTEncoder.encode`."""
-        first = self.encode(tokens, real, segments)[:, 0]
+        first = self.encode(tokens, padding_mask, segments)[:, 0]
         return self.classifier(self.dropout(torch.tanh(self.pooler(first))))
 
     def loss(
         self,
         tokens: Int[Tensor, "batch time"],
         labels: Int[Tensor, " batch"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats a text.
 
         Raises:
-            ValueError: as :meth:`forward`, or where ``labels`` are no int64 [batch] from 0 to ``n_class`` - 1.
+            ValueError: as :meth:`forward`, or where ``labels`` are no int64 [batch] from 0 to ``n_classes`` - 1.
         """
-        logits = self(tokens, real, segments)
+        logits = self(tokens, padding_mask, segments)
         check_tensor("labels", labels, len(tokens), dtype=torch.int64)
-        check_values("labels", labels, 0, self.config.n_class - 1, do="number the classes from 0")
+        check_values("labels", labels, 0, self.config.n_classes - 1, do="number the classes from 0")
         return F.cross_entropy(logits, labels)
 
     def n_targets(self, tokens: Int[Tensor, "batch time"], labels: Int[Tensor, " batch"], *masks: Tensor | None) -> int:
@@ -98,22 +98,22 @@ class BERTSpan(BERTEncoder):
 
     def __init__(self, config: BERTSpanConfig) -> None:
         super().__init__(config)
-        self.span = nn.Linear(config.width, 2).apply(init_weights)
+        self.span = nn.Linear(config.n_embd, 2).apply(init_weights)
 
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time 2"]:
         """Scores of each position as the first and as the last; arguments and errors as :meth:`BERTEncoder.encode`."""
-        return self.span(self.encode(tokens, real, segments))
+        return self.span(self.encode(tokens, padding_mask, segments))
 
     def loss(
         self,
         tokens: Int[Tensor, "batch time"],
         spans: Int[Tensor, "batch 2"],
-        real: Bool[Tensor, "batch time"] | None = None,
+        padding_mask: Bool[Tensor, "batch time"] | None = None,
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy of the first and the last position, in nats.
@@ -122,13 +122,15 @@ class BERTSpan(BERTEncoder):
             ValueError: as :meth:`forward`, or where ``spans`` are no int64 [batch, 2], or no positions of tokens (the
                 latter is checked on the CPU only).
         """
-        scores = self(tokens, real, segments)
+        scores = self(tokens, padding_mask, segments)
         check_tensor("spans", spans, len(tokens), 2, dtype=torch.int64, do="give the first and the last position")
         check_values("spans", spans, 0, tokens.shape[1] - 1, do="positions count from 0, the last one included")
-        if real is not None:
-            if not values_are_hidden(spans) and not real.gather(1, spans).all():
-                raise ValueError("expected spans to lie within the tokens, got positions that real marks as padding")
-            scores = scores.masked_fill(~real[:, :, None], -torch.inf)
+        if padding_mask is not None:
+            if not values_are_hidden(spans) and not padding_mask.gather(1, spans).all():
+                raise ValueError(
+                    "expected spans to lie within the tokens, got positions that padding_mask marks as padding"
+                )
+            scores = scores.masked_fill(~padding_mask[:, :, None], -torch.inf)
         return F.cross_entropy(scores, spans)
 
     def n_targets(self, tokens: Int[Tensor, "batch time"], spans: Int[Tensor, "batch 2"], *masks: Tensor | None) -> int:
@@ -150,7 +152,7 @@ def likeliest_spans(
         ValueError: for another shape or dtype, a row without candidates, or ``longest`` below 1.
     """
     batch, time, _ = scores.shape
-    check_real(candidates, batch, time, name="candidates")
+    check_padding_mask(candidates, batch, time, name="candidates")
     if longest < 1:
         raise ValueError(f"expected longest of at least 1, got {longest}")
     scores = scores.masked_fill(~candidates[:, :, None], -torch.inf)

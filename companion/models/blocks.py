@@ -27,27 +27,27 @@ class BlockConfig(AttentionConfig):
 
     Attributes:
         n_layer: number of blocks.
-        hidden: width inside a block's feed-forward layers.
+        n_hidden: width inside a block's feed-forward layers.
         activation: the function between them; ``gelu`` is the exact one.
         norm_first: normalize before each sub-layer (pre-norm), not after the sum.
-        epsilon: what layer normalization adds to the variance.
+        norm_eps: what layer normalization adds to the variance.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
     """
 
     n_layer: int = 6
-    hidden: int = 2_048
+    n_hidden: int = 2_048
     activation: Literal["relu", "gelu"] = "relu"
     norm_first: bool = False
-    epsilon: float = 1e-5
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_sizes(self, "n_layer", "hidden")
+        check_sizes(self, "n_layer", "n_hidden")
         check_choices(self, activation=Literal["relu", "gelu"])
-        if not self.epsilon > 0:
-            raise ValueError(f"expected epsilon above 0, got {self.epsilon}")
+        if not self.norm_eps > 0:
+            raise ValueError(f"expected norm_eps above 0, got {self.norm_eps}")
 
 
 class PositionwiseFeedForward(nn.Module):
@@ -55,8 +55,8 @@ class PositionwiseFeedForward(nn.Module):
 
     def __init__(self, config: BlockConfig) -> None:
         super().__init__()
-        self.inner = nn.Linear(config.width, config.hidden)
-        self.outer = nn.Linear(config.hidden, config.width)
+        self.inner = nn.Linear(config.n_embd, config.n_hidden)
+        self.outer = nn.Linear(config.n_hidden, config.n_embd)
         self.activation = nn.ReLU() if config.activation == "relu" else nn.GELU()
 
     def forward(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
@@ -71,7 +71,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm_first = config.norm_first
         self.layer = layer
-        self.norm = nn.LayerNorm(config.width, eps=config.epsilon)
+        self.norm = nn.LayerNorm(config.n_embd, eps=config.norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
@@ -92,10 +92,10 @@ class EncoderBlock(nn.Module):
         self.feed_forward = Residual(config, PositionwiseFeedForward(config))
 
     def forward(
-        self, x: Float[Tensor, "batch time width"], real: Bool[Tensor, "batch time"] | None
+        self, x: Float[Tensor, "batch time width"], padding_mask: Bool[Tensor, "batch time"] | None
     ) -> Float[Tensor, "batch time width"]:
         """The residual stream after this block."""
-        return self.feed_forward(self.attention(x, None, real))
+        return self.feed_forward(self.attention(x, None, padding_mask))
 
 
 class DecoderBlock(nn.Module):
@@ -111,12 +111,12 @@ class DecoderBlock(nn.Module):
         self,
         x: Float[Tensor, "batch target width"],
         memory: Float[Tensor, "batch source width"],
-        real: Bool[Tensor, "batch source"] | None,
+        padding_mask: Bool[Tensor, "batch source"] | None,
     ) -> Float[Tensor, "batch target width"]:
         """The residual stream after this block."""
         # No mask of the target's padding: it stands behind the tokens, where a causal position does not look.
         x = self.self_attention(x, causal=True)
-        return self.feed_forward(self.cross_attention(x, memory, real))
+        return self.feed_forward(self.cross_attention(x, memory, padding_mask))
 
 
 class Stack(nn.Module):
@@ -125,7 +125,7 @@ class Stack(nn.Module):
     def __init__(self, config: BlockConfig, block: type[EncoderBlock] | type[DecoderBlock]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(block(config) for _ in range(config.n_layer))
-        self.norm = nn.LayerNorm(config.width, eps=config.epsilon) if config.norm_first else nn.Identity()
+        self.norm = nn.LayerNorm(config.n_embd, eps=config.norm_eps) if config.norm_first else nn.Identity()
 
     def forward(self, x: Float[Tensor, "batch time width"], *args: Tensor | None) -> Float[Tensor, "batch time width"]:
         """Each position in its context; ``args`` are what the blocks take beyond ``x``."""

@@ -61,7 +61,7 @@ def check_values(name: str, tensor: Tensor, low: float, high: float, *, do: str 
         raise ValueError(f"expected {name} from {low} to {high}, got {smallest} to {largest}{hint}")
 
 
-def check_targets(name: str, targets: Tensor, classes: int, *, do: str) -> None:
+def check_targets(name: str, targets: Tensor, n_classes: int, *, do: str) -> None:
     """Refuses targets of which none counts, or one names no class; not looked at where :func:`values_are_hidden`.
 
     Raises:
@@ -72,7 +72,7 @@ def check_targets(name: str, targets: Tensor, classes: int, *, do: str) -> None:
     scored = targets[targets != IGNORED]
     if not scored.numel():
         raise ValueError(f"expected one of {name} to count, got only {IGNORED}, the mark of what does not count")
-    check_values(name, scored, 0, classes - 1, do=do)
+    check_values(name, scored, 0, n_classes - 1, do=do)
 
 
 def count_targets(targets: Tensor, ignored: int = IGNORED) -> int:

@@ -59,10 +59,10 @@ class CLIPConfig(BlockConfig):
     image_channels: int = 3
     channels: tuple[int, ...] = (16, 32, 64)
     embed: int = 64
-    width: int = 64
+    n_embd: int = 64
     n_head: int = 4
     n_layer: int = 2
-    hidden: int = 256
+    n_hidden: int = 256
     dropout: float = 0.0
     activation: Literal["relu", "gelu"] = "gelu"
     norm_first: bool = True
@@ -103,16 +103,16 @@ class TextTower(nn.Module):
 
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
-        self.words = nn.Embedding(config.vocab_size, config.width)
-        self.positions = nn.Embedding(config.block_size, config.width)
+        self.words = nn.Embedding(config.vocab_size, config.n_embd)
+        self.positions = nn.Embedding(config.block_size, config.n_embd)
         self.encoder = Stack(config, EncoderBlock)
-        self.projection = nn.Linear(config.width, config.embed, bias=False)
+        self.projection = nn.Linear(config.n_embd, config.embed, bias=False)
 
     def forward(self, tokens: Int[Tensor, "texts time"]) -> Float[Tensor, "texts embed"]:
         """The texts' vectors, of any length."""
-        real = tokens != PADDING
-        x = self.encoder(self.words(tokens) + self.positions.weight[: tokens.shape[1]], real)
-        mean = (x * real[:, :, None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
+        padding_mask = tokens != PADDING
+        x = self.encoder(self.words(tokens) + self.positions.weight[: tokens.shape[1]], padding_mask)
+        mean = (x * padding_mask[:, :, None]).sum(dim=1) / padding_mask.sum(dim=1, keepdim=True)
         return self.projection(mean)
 
 

@@ -33,7 +33,7 @@ class ConvNetConfig:
         stages: for each stage the output channels of its convolutions; a stage ends by halving height and width.
         kernel: edge of every convolution, in pixels; odd.
         hidden: units of the hidden layers between the last stage and the logits.
-        classes: number of classes.
+        n_classes: number of classes.
 
     Raises:
         ValueError: naming the field and the value that cannot be: so for images that the stages would halve to nothing.
@@ -44,10 +44,10 @@ class ConvNetConfig:
     stages: tuple[tuple[int, ...], ...] = ((32,), (64,))
     kernel: int = 3
     hidden: tuple[int, ...] = ()
-    classes: int = 10
+    n_classes: int = 10
 
     def __post_init__(self) -> None:
-        check_sizes(self, "channels", "kernel", "classes")
+        check_sizes(self, "channels", "kernel", "n_classes")
         check_counts(self, "image_size")
         check_counts(self, "hidden", least=0)
         if len(self.image_size) != 2:
@@ -66,7 +66,7 @@ class ConvNetConfig:
     def head_sizes(self) -> tuple[int, ...]:
         """Units of the fully connected layers, from the flattened features to the logits."""
         height, width = (edge >> len(self.stages) for edge in self.image_size)
-        return (self.stages[-1][-1] * height * width, *self.hidden, self.classes)
+        return (self.stages[-1][-1] * height * width, *self.hidden, self.n_classes)
 
 
 class ConvNet(nn.Module):

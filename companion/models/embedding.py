@@ -40,17 +40,17 @@ class SkipGramConfig:
 
     Attributes:
         vocab_size: number of distinct words.
-        width: numbers a word.
+        n_embd: numbers a word.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
     """
 
     vocab_size: int
-    width: int = 100
+    n_embd: int = 100
 
     def __post_init__(self) -> None:
-        check_sizes(self, "vocab_size", "width")
+        check_sizes(self, "vocab_size", "n_embd")
 
 
 class SkipGram(nn.Module):
@@ -59,9 +59,9 @@ class SkipGram(nn.Module):
     def __init__(self, config: SkipGramConfig) -> None:
         super().__init__()
         self.config = config
-        self.center = nn.Embedding(config.vocab_size, config.width)
-        self.context = nn.Embedding(config.vocab_size, config.width)
-        nn.init.uniform_(self.center.weight, -0.5 / config.width, 0.5 / config.width)
+        self.center = nn.Embedding(config.vocab_size, config.n_embd)
+        self.context = nn.Embedding(config.vocab_size, config.n_embd)
+        nn.init.uniform_(self.center.weight, -0.5 / config.n_embd, 0.5 / config.n_embd)
         nn.init.zeros_(self.context.weight)
 
     def forward(

@@ -55,9 +55,9 @@ class GraphConfig:
 
     Attributes:
         features: numbers a node at the input.
-        hidden: numbers a node in between; in a :class:`GAT`, a head.
-        classes: classes a node may have.
-        layers: number of layers: how many edges away a node sees.
+        n_hidden: numbers a node in between; in a :class:`GAT`, a head.
+        n_classes: classes a node may have.
+        n_layer: number of layers: how many edges away a node sees.
         dropout: probability with which the numbers that enter a layer are dropped in training; in a :class:`GAT`,
             attention weights too.
 
@@ -66,13 +66,13 @@ class GraphConfig:
     """
 
     features: int
-    hidden: int
-    classes: int
-    layers: int = 2
+    n_hidden: int
+    n_classes: int
+    n_layer: int = 2
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        check_sizes(self, "features", "hidden", "classes", "layers")
+        check_sizes(self, "features", "n_hidden", "n_classes", "n_layer")
         check_dropout(self)
 
 
@@ -91,7 +91,7 @@ class GATConfig(GraphConfig):
     """The sizes of a :class:`GAT`.
 
     Attributes:
-        heads: attention heads of all layers but the last; the next layer reads ``heads · hidden`` numbers a node.
+        heads: attention heads of all layers but the last; the next layer reads ``heads · n_hidden`` numbers a node.
         last_heads: attention heads of the last layer, which are averaged.
     """
 
@@ -139,7 +139,7 @@ class NodeClassifier(nn.Module):
         """
         logits = self(x, adjacency)
         check_tensor("labels", labels, logits.shape[0], dtype=torch.int64)
-        check_targets("labels", labels, self.config.classes, do="number the classes from 0")
+        check_targets("labels", labels, self.config.n_classes, do="number the classes from 0")
         return F.cross_entropy(logits, labels, ignore_index=IGNORED)
 
     def n_targets(self, x: Float[Tensor, "nodes features"], adjacency: Adjacency, labels: Int[Tensor, " nodes"]) -> int:
@@ -157,7 +157,7 @@ class GCN(NodeClassifier):
     def __init__(self, config: GCNConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.features, *[config.hidden] * (config.layers - 1), config.classes]
+        widths = [config.features, *[config.n_hidden] * (config.n_layer - 1), config.n_classes]
         self.layers = nn.ModuleList(map(GCNLayer, widths[:-1], widths[1:]))
 
     def adjacency(self, edges: Int[Tensor, "2 edges"], nodes: int) -> Adjacency:
@@ -186,7 +186,7 @@ class GraphSAGE(NodeClassifier):
     def __init__(self, config: GraphSAGEConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.features, *[config.hidden] * (config.layers - 1), config.classes]
+        widths = [config.features, *[config.n_hidden] * (config.n_layer - 1), config.n_classes]
         self.layers = nn.ModuleList(map(GraphSAGELayer, widths[:-1], widths[1:]))
 
     def adjacency(self, edges: Int[Tensor, "2 edges"], nodes: int) -> Adjacency:
@@ -210,10 +210,10 @@ class GAT(NodeClassifier):
     def __init__(self, config: GATConfig) -> None:
         super().__init__()
         self.config = config
-        wide, dropout = config.heads * config.hidden, config.dropout
-        inputs = [config.features, *[wide] * (config.layers - 1)]
-        layers = [GATLayer(n, config.hidden, config.heads, average=False, dropout=dropout) for n in inputs[:-1]]
-        last = GATLayer(inputs[-1], config.classes, config.last_heads, average=True, dropout=dropout)
+        wide, dropout = config.heads * config.n_hidden, config.dropout
+        inputs = [config.features, *[wide] * (config.n_layer - 1)]
+        layers = [GATLayer(n, config.n_hidden, config.heads, average=False, dropout=dropout) for n in inputs[:-1]]
+        last = GATLayer(inputs[-1], config.n_classes, config.last_heads, average=True, dropout=dropout)
         self.layers = nn.ModuleList([*layers, last])
 
     def _activate(self, x: Tensor) -> Tensor:

@@ -46,5 +46,5 @@ def label_loss(logits: Float[Tensor, "batch class"], labels: Int[Tensor, " batch
     """
     batch, classes = logits.shape
     check_tensor("labels", labels, batch, dtype=torch.int64, do="give one class number an image")
-    check_values("labels", labels, 0, classes - 1, do=f"the model has classes={classes}, counting from 0")
+    check_values("labels", labels, 0, classes - 1, do=f"the model has n_classes={classes}, counting from 0")
     return F.cross_entropy(logits, labels)

@@ -49,7 +49,7 @@ _GPT = {
 
 _BERT = {
     "BERT base": BERTConfig(),
-    "BERT large": BERTConfig(width=1_024, n_layer=24, n_head=16, hidden=4_096),
+    "BERT large": BERTConfig(n_embd=1_024, n_layer=24, n_head=16, n_hidden=4_096),
 }
 
 #: The config of each published size.

@@ -37,7 +37,7 @@ class ResNetConfig:
             batch-norm (option B of the paper), or ``padding``, every second pixel with channels of 0 added (option A),
             which has no parameters.
         channels: numbers a pixel: 1 for gray, 3 for color.
-        classes: number of classes.
+        n_classes: number of classes.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
@@ -48,10 +48,10 @@ class ResNetConfig:
     stem: StemName = "imagenet"
     shortcut: ShortcutName = "projection"
     channels: int = 3
-    classes: int = 1_000
+    n_classes: int = 1_000
 
     def __post_init__(self) -> None:
-        check_sizes(self, "channels", "classes")
+        check_sizes(self, "channels", "n_classes")
         check_counts(self, "blocks", "widths")
         check_choices(self, stem=StemName, shortcut=ShortcutName)
         if len(self.blocks) != len(self.widths):
@@ -132,7 +132,7 @@ class ResNet(nn.Module):
                 stride = 2 if stage and not block else 1
                 self.stages.append(ResidualBlock(inputs, width, stride, config.shortcut))
                 inputs = width
-        self.head = nn.Linear(inputs, config.classes)
+        self.head = nn.Linear(inputs, config.n_classes)
         self.apply(init_before_relu)
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class"]:

@@ -10,7 +10,7 @@ shall be nearer to its own partner :math:`e'_i` than to those of the other sente
 
 ``minilm()`` gives all-MiniLM-L6-v2, an encoder of 6 layers that was trained so on a billion pairs, and its tokenizer.
 
-Axes: batch; time (position in a sequence); width. A mask ``real`` is True where a token is there and False where it is
+Axes: batch; time (position in a sequence); width. ``padding_mask`` is True where a token is there and False where it is
 padding.
 """
 
@@ -46,20 +46,20 @@ class SentenceEncoder(BERTEncoder):
     joins_examples: ClassVar[str] = "SentenceEncoder's loss compares each sentence with all partners of the batch"
 
     def forward(
-        self, tokens: Int[Tensor, "batch time"], real: Bool[Tensor, "batch time"] | None = None
+        self, tokens: Int[Tensor, "batch time"], padding_mask: Bool[Tensor, "batch time"] | None = None
     ) -> Float[Tensor, "batch width"]:
         """One vector a sentence; arguments and errors as :meth:`BERTEncoder.encode`."""
-        hidden = self.encode(tokens, real)
-        if real is not None:
-            hidden = hidden * real[:, :, None]
+        hidden = self.encode(tokens, padding_mask)
+        if padding_mask is not None:
+            hidden = hidden * padding_mask[:, :, None]
         return F.normalize(hidden.sum(dim=1), dim=1)
 
     def loss(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"],
+        padding_mask: Bool[Tensor, "batch time"],
         partners: Int[Tensor, "batch other"],
-        partners_real: Bool[Tensor, "batch other"],
+        partners_padding_mask: Bool[Tensor, "batch other"],
         *,
         temperature: float = 0.05,
     ) -> Float[Tensor, ""]:
@@ -67,27 +67,27 @@ class SentenceEncoder(BERTEncoder):
 
         Args:
             tokens: the sentences.
-            real: True at their tokens, False at padding.
+            padding_mask: True at their tokens, False at padding.
             partners: for each sentence one that means the same.
-            partners_real: as ``real``, for ``partners``.
+            partners_padding_mask: as ``padding_mask``, for ``partners``.
             temperature: cosines are divided by it.
 
         Raises:
             ValueError: as :meth:`forward`, for other than as many partners as sentences, fewer than two pairs, or a
                 temperature of 0 or below.
         """
-        embedded = self.embed_batch(tokens, real, partners, partners_real)
+        embedded = self.embed_batch(tokens, padding_mask, partners, partners_padding_mask)
         return self.joined_loss(*embedded, temperature=temperature)
 
     def embed_batch(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"],
+        padding_mask: Bool[Tensor, "batch time"],
         partners: Int[Tensor, "batch other"],
-        partners_real: Bool[Tensor, "batch other"],
+        partners_padding_mask: Bool[Tensor, "batch other"],
     ) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
         """The vectors of sentences and partners, which :meth:`joined_loss` takes; errors as :meth:`forward`."""
-        return self(tokens, real), self(partners, partners_real)
+        return self(tokens, padding_mask), self(partners, partners_padding_mask)
 
     def joined_loss(
         self,
@@ -108,9 +108,9 @@ class SentenceEncoder(BERTEncoder):
     def n_targets(
         self,
         tokens: Int[Tensor, "batch time"],
-        real: Bool[Tensor, "batch time"],
+        padding_mask: Bool[Tensor, "batch time"],
         partners: Int[Tensor, "batch other"],
-        partners_real: Bool[Tensor, "batch other"],
+        partners_padding_mask: Bool[Tensor, "batch other"],
     ) -> int:
         """The number of pairs: what the mean of :meth:`loss` is over."""
         return len(tokens)
@@ -179,6 +179,6 @@ def embed_texts(
         for start in range(0, len(texts), batch):
             encoded = tokenizer.encode_batch(list(texts[start : start + batch]))
             tokens = torch.tensor([text.ids for text in encoded], device=device)
-            real = torch.tensor([text.attention_mask for text in encoded], device=device, dtype=torch.bool)
-            found.append(model(tokens, real))
+            padding_mask = torch.tensor([text.attention_mask for text in encoded], device=device, dtype=torch.bool)
+            found.append(model(tokens, padding_mask))
     return torch.cat(found)

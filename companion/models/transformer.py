@@ -13,7 +13,7 @@ The decoder's blocks look at the target up to t, then at all of :math:`m`. The o
 embeddings, and with one vocabulary for both the source's too (section 3.4). Departures from the paper: dropout acts on
 attention probabilities as well, and the loss does not smooth labels.
 
-Axes: batch; time (position in a sequence), called source and target; width; vocab. A mask ``real`` is True where a
+Axes: batch; time (position in a sequence), called source and target; width; vocab. ``padding_mask`` is True where a
 token is there and False where it is padding.
 """
 
@@ -63,9 +63,9 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
-        self.source_embedding = nn.Embedding(config.source_vocab, config.width)
+        self.source_embedding = nn.Embedding(config.source_vocab, config.n_embd)
         self.target_embedding = (
-            self.source_embedding if config.target_vocab is None else nn.Embedding(config.target_vocab, config.width)
+            self.source_embedding if config.target_vocab is None else nn.Embedding(config.target_vocab, config.n_embd)
         )
         self.encoder = Stack(config, EncoderBlock)
         self.decoder = Stack(config, DecoderBlock)
@@ -74,7 +74,7 @@ class Transformer(nn.Module):
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=self.config.width**-0.5)
+            nn.init.normal_(module.weight, std=self.config.n_embd**-0.5)
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
@@ -83,27 +83,27 @@ class Transformer(nn.Module):
         self,
         source: Int[Tensor, "batch source"],
         target: Int[Tensor, "batch target"],
-        real: Bool[Tensor, "batch source"] | None = None,
+        padding_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Float[Tensor, "batch target vocab"]:
         """The logits of the token after each target position.
 
         Args:
             source: the tokens to read.
             target: the tokens that are known, from a start token on. Padding stands behind them, and may be any token.
-            real: True at source tokens, False at padding; all are tokens if None.
+            padding_mask: True at source tokens, False at padding; all are tokens if None.
 
         Raises:
-            ValueError: for tokens that are no integers [batch, time] or lie outside the vocabulary, or a bad ``real``
-                (values are checked on the CPU only).
+            ValueError: for tokens that are no integers [batch, time] or lie outside the vocabulary, or a bad
+                ``padding_mask`` (values are checked on the CPU only).
         """
-        return self.decode(target, self.encode(source, real), real)
+        return self.decode(target, self.encode(source, padding_mask), padding_mask)
 
     def loss(
         self,
         source: Int[Tensor, "batch source"],
         target_in: Int[Tensor, "batch target"],
         target_out: Int[Tensor, "batch target"],
-        real: Bool[Tensor, "batch source"] | None = None,
+        padding_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats a target token, given the right tokens before it (teacher forcing).
 
@@ -111,40 +111,40 @@ class Transformer(nn.Module):
             source: as in :meth:`forward`.
             target_in: a start token, then the target without its last token.
             target_out: the target; -100 does not count.
-            real: as in :meth:`forward`.
+            padding_mask: as in :meth:`forward`.
 
         Raises:
             ValueError: as :meth:`forward`, or where ``target_out`` has another shape than ``target_in`` or holds no
                 token to predict.
         """
-        return token_loss(self(source, target_in, real), target_out)
+        return token_loss(self(source, target_in, padding_mask), target_out)
 
     def n_targets(
         self,
         source: Int[Tensor, "batch source"],
         target_in: Int[Tensor, "batch target"],
         target_out: Int[Tensor, "batch target"],
-        real: Bool[Tensor, "batch source"] | None = None,
+        padding_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> int:
         """The number of target tokens that count: what the mean of :meth:`loss` is over."""
         return count_targets(target_out)
 
     def encode(
-        self, source: Int[Tensor, "batch source"], real: Bool[Tensor, "batch source"] | None = None
+        self, source: Int[Tensor, "batch source"], padding_mask: Bool[Tensor, "batch source"] | None = None
     ) -> Float[Tensor, "batch source width"]:
         """The source as the decoder sees it; arguments and errors as :meth:`forward`."""
         check_tokens("source", source, "batch", self.config.source_vocab)
-        return self.encoder(self._embed(source, self.source_embedding), real)
+        return self.encoder(self._embed(source, self.source_embedding), padding_mask)
 
     def decode(
         self,
         target: Int[Tensor, "batch target"],
         memory: Float[Tensor, "batch source width"],
-        real: Bool[Tensor, "batch source"] | None = None,
+        padding_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Float[Tensor, "batch target vocab"]:
         """:meth:`forward` from the output ``memory`` of :meth:`encode`."""
         check_tokens("target", target, len(memory), self.target_embedding.num_embeddings)
-        x = self.decoder(self._embed(target, self.target_embedding), memory, real)
+        x = self.decoder(self._embed(target, self.target_embedding), memory, padding_mask)
         return F.linear(x, self.target_embedding.weight)
 
     def generate(
@@ -152,7 +152,7 @@ class Transformer(nn.Module):
         source: Int[Tensor, "batch source"],
         start: Int[Tensor, "batch target"],
         max_new_tokens: int,
-        real: Bool[Tensor, "batch source"] | None = None,
+        padding_mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Int[Tensor, "batch longer"]:
         """``start`` followed by the likeliest tokens, one at a time; the model is used in evaluation mode.
 
@@ -164,15 +164,15 @@ class Transformer(nn.Module):
         if max_new_tokens < 0:
             raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
         with evaluating(self), torch.no_grad():
-            memory = self.encode(source, real)
+            memory = self.encode(source, padding_mask)
             for _ in range(max_new_tokens):
-                likeliest = self.decode(start, memory, real)[:, -1:].argmax(dim=2)
+                likeliest = self.decode(start, memory, padding_mask)[:, -1:].argmax(dim=2)
                 start = torch.cat([start, likeliest], dim=1)
         return start
 
     def _embed(self, tokens: Int[Tensor, "batch time"], table: nn.Embedding) -> Float[Tensor, "batch time width"]:
-        positions = sinusoids(tokens.shape[1], self.config.width, like=table.weight)
-        return self.dropout(math.sqrt(self.config.width) * table(tokens) + positions)
+        positions = sinusoids(tokens.shape[1], self.config.n_embd, like=table.weight)
+        return self.dropout(math.sqrt(self.config.n_embd) * table(tokens) + positions)
 
 
 def sinusoids(time: int, width: int, *, like: Tensor) -> Float[Tensor, "time width"]:

@@ -39,7 +39,7 @@ class UNetConfig:
 
     Attributes:
         channels: numbers a pixel: 1 for gray, 3 for color.
-        classes: number of classes, the background among them; at least 2.
+        n_classes: number of classes, the background among them; at least 2.
         widths: channels of each level, the full size first; every further level halves height and width.
 
     Raises:
@@ -47,14 +47,14 @@ class UNetConfig:
     """
 
     channels: int = 1
-    classes: int = 2
+    n_classes: int = 2
     widths: tuple[int, ...] = (64, 128, 256, 512, 1_024)
 
     def __post_init__(self) -> None:
-        check_sizes(self, "channels", "classes")
+        check_sizes(self, "channels", "n_classes")
         check_counts(self, "widths")
-        if self.classes < 2:
-            raise ValueError(f"expected classes of at least 2, background and object, got classes={self.classes}")
+        if self.n_classes < 2:
+            raise ValueError(f"expected n_classes of at least 2, background and object, got n_classes={self.n_classes}")
 
 
 class UNet(nn.Module):
@@ -72,7 +72,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, width, 2, stride=2) for below, width in upwards)
         self.decoder = nn.ModuleList(_twice(2 * width, width) for _, width in upwards)
         self.apply(init_before_relu)
-        self.head = nn.Conv2d(config.widths[0], config.classes, 1)  # no ReLU follows it
+        self.head = nn.Conv2d(config.widths[0], config.n_classes, 1)  # no ReLU follows it
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch class height width"]:
         """The logits of each pixel's class.
@@ -103,7 +103,7 @@ class UNet(nn.Module):
         logits = self(images)
         batch, classes, height, width = logits.shape
         check_tensor("masks", masks, batch, height, width, dtype=torch.int64, do="give one class number a pixel")
-        do = f"the model has classes={classes}, counting from 0, and {IGNORED} marks what does not count"
+        do = f"the model has n_classes={classes}, counting from 0, and {IGNORED} marks what does not count"
         check_targets("masks", masks, classes, do=do)
         return F.cross_entropy(logits, masks, ignore_index=IGNORED)
 

@@ -28,11 +28,11 @@ from companion.models import (
 
 # Distinct primes where the model allows it, so that a swapped axis fails.
 SIZES = {
-    "vocab_size": 53, "block_size": 19, "n_segment": 3, "width": 35, "n_head": 5, "n_layer": 2, "hidden": 17,
+    "vocab_size": 53, "block_size": 19, "n_segment": 3, "n_embd": 35, "n_head": 5, "n_layer": 2, "n_hidden": 17,
     "dropout": 0.125,
 }  # fmt: skip
 BATCH, TIME = 3, 13
-LARGE = {"width": 1_024, "n_head": 16, "n_layer": 24, "hidden": 4_096}
+LARGE = {"n_embd": 1_024, "n_head": 16, "n_layer": 24, "n_hidden": 4_096}
 MODELS = {
     "BertForMaskedLM": (BERT, BERTConfig),
     "BertForSequenceClassification": (BERTClassifier, BERTClassifierConfig),
@@ -106,7 +106,7 @@ def test_reads_what_transformers_writes(transformers, name, tmp_path):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_transformers_reads_what_we_write(transformers, name, tmp_path):
-    model, (tokens, _) = make(name, **({"n_class": 7} if "Class" in name else {})), text()
+    model, (tokens, _) = make(name, **({"n_classes": 7} if "Class" in name else {})), text()
     model.save_pretrained(tmp_path)
     theirs = getattr(transformers, name).from_pretrained(tmp_path).eval()
     with torch.no_grad():
@@ -124,14 +124,14 @@ def test_losses_equal_transformers(transformers, name, tmp_path):
     theirs = getattr(transformers, name).from_pretrained(tmp_path).eval()
     targets, labels = tokens.masked_fill(torch.rand(tokens.shape) < 0.7, -100), torch.tensor([1, 0, 1])
     spans = torch.tensor([[2, 5], [0, 0], [12, 12]])
-    real = torch.ones(tokens.shape, dtype=torch.bool) if "Question" in name else padding(13, 7, 2)
+    padding_mask = torch.ones(tokens.shape, dtype=torch.bool) if "Question" in name else padding(13, 7, 2)
     ours, given = {
         "BertForMaskedLM": (targets, {"labels": targets}),
         "BertForSequenceClassification": (labels, {"labels": labels}),
         "BertForQuestionAnswering": (spans, {"start_positions": spans[:, 0], "end_positions": spans[:, 1]}),
     }[name]
-    expected = theirs(tokens, attention_mask=real.long(), token_type_ids=segments, **given).loss
-    torch.testing.assert_close(model.loss(tokens, ours, real, segments), expected, atol=1e-5, rtol=1e-5)
+    expected = theirs(tokens, attention_mask=padding_mask.long(), token_type_ids=segments, **given).loss
+    torch.testing.assert_close(model.loss(tokens, ours, padding_mask, segments), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_published_sizes(sizes, masked, classes, span, pooled):
     assert parameter_count(BERTConfig(**sizes)) == masked
     assert parameter_count(BERTClassifierConfig(**sizes)) == classes
     assert parameter_count(BERTSpanConfig(**sizes)) == span
-    width = sizes.get("width", 768)
+    width = sizes.get("n_embd", 768)
     assert parameter_count(SentenceEncoderConfig(**sizes)) + width * width + width == pooled
 
 
@@ -153,7 +153,7 @@ def test_published_sizes(sizes, masked, classes, span, pooled):
 def test_every_head_starts_from_a_pretrained_encoder(name, tmp_path):
     pretrained = make()
     pretrained.save_pretrained(tmp_path)
-    fields = {"n_class": 7} if "Class" in name else {}
+    fields = {"n_classes": 7} if "Class" in name else {}
     model = MODELS[name][0].from_encoder(tmp_path, **fields, dropout=0.0)
     tokens, segments = text()
     assert torch.equal(model.encode(tokens, None, segments), pretrained.encode(tokens, None, segments))
@@ -164,9 +164,9 @@ def test_every_head_starts_from_a_pretrained_encoder(name, tmp_path):
 
 
 def test_a_pooler_is_kept_and_a_classifier_is_not(tmp_path):
-    pretrained = make("BertForSequenceClassification", n_class=7)
+    pretrained = make("BertForSequenceClassification", n_classes=7)
     pretrained.save_pretrained(tmp_path)
-    model = BERTClassifier.from_encoder(tmp_path, n_class=5)
+    model = BERTClassifier.from_encoder(tmp_path, n_classes=5)
     assert torch.equal(model.pooler.weight, pretrained.pooler.weight)
     assert model.classifier.weight.shape == (5, 35)
     assert not torch.equal(BERTClassifier.from_encoder(tmp_path).classifier.weight, pretrained.classifier.weight)
@@ -205,19 +205,19 @@ def test_every_position_sees_every_other():
 def test_padding_changes_nothing(device):
     tokens, segments = (ids.to(device) for ids in text())
     more, more_segments = (torch.cat([ids, ids[:, :4]], dim=1) for ids in (tokens, segments))
-    real = padding(13, 13, 13, time=17).to(device)
+    padding_mask = padding(13, 13, 13, time=17).to(device)
     targets = torch.cat([tokens, torch.full((BATCH, 4), -100, device=device)], dim=1)
     model = make().to(device)
     torch.testing.assert_close(
-        model(more, real, more_segments)[:, :13], model(tokens, None, segments), atol=2e-5, rtol=1e-5
+        model(more, padding_mask, more_segments)[:, :13], model(tokens, None, segments), atol=2e-5, rtol=1e-5
     )
-    torch.testing.assert_close(model.loss(more, targets, real), model.loss(tokens, tokens))
+    torch.testing.assert_close(model.loss(more, targets, padding_mask), model.loss(tokens, tokens))
     model, labels = make("BertForSequenceClassification").to(device), torch.tensor([1, 0, 1], device=device)
-    torch.testing.assert_close(model.loss(more, labels, real), model.loss(tokens, labels))
+    torch.testing.assert_close(model.loss(more, labels, padding_mask), model.loss(tokens, labels))
     model, spans = make("BertForQuestionAnswering").to(device), torch.tensor([[2, 5], [0, 0], [12, 12]], device=device)
-    torch.testing.assert_close(model.loss(more, spans, real), model.loss(tokens, spans))
+    torch.testing.assert_close(model.loss(more, spans, padding_mask), model.loss(tokens, spans))
     model = make("BertModel").to(device)
-    torch.testing.assert_close(model(more, real), model(tokens))
+    torch.testing.assert_close(model(more, padding_mask), model(tokens))
 
 
 def test_masking_follows_the_paper():
@@ -273,18 +273,20 @@ def test_likeliest_spans_equal_a_search():
 
 def test_sentence_loss_is_its_formula():
     model, (tokens, _), (partners, _) = make("BertModel"), text(), text(11)
-    real, partners_real = padding(13, 5, 2), padding(3, 11, 7, time=11)
+    padding_mask, partners_padding_mask = padding(13, 5, 2), padding(3, 11, 7, time=11)
     with torch.no_grad():
-        one = [model(tokens[i : i + 1, : real[i].sum()])[0].double() for i in range(BATCH)]
-        other = [model(partners[i : i + 1, : partners_real[i].sum()])[0].double() for i in range(BATCH)]
+        one = [model(tokens[i : i + 1, : padding_mask[i].sum()])[0].double() for i in range(BATCH)]
+        other = [model(partners[i : i + 1, : partners_padding_mask[i].sum()])[0].double() for i in range(BATCH)]
     expected = 0.0
     for i in range(BATCH):
         exponentials = [math.exp((one[i] @ other[j]).item() / 0.1) for j in range(BATCH)]
         expected -= math.log(exponentials[i] / sum(exponentials)) / BATCH
-    found = model.loss(tokens, real, partners, partners_real, temperature=0.1)
+    found = model.loss(tokens, padding_mask, partners, partners_padding_mask, temperature=0.1)
     assert found.item() == pytest.approx(expected, rel=1e-5)
-    same = model.loss(tokens, real, partners, partners_real)
-    torch.testing.assert_close(same, model.loss(tokens, real, partners, partners_real, temperature=0.05))
+    same = model.loss(tokens, padding_mask, partners, partners_padding_mask)
+    torch.testing.assert_close(
+        same, model.loss(tokens, padding_mask, partners, partners_padding_mask, temperature=0.05)
+    )
 
 
 def test_minilm_equals_transformers(transformers, pretrained):
@@ -384,8 +386,8 @@ def test_initial_loss_is_that_of_the_uniform_distribution():
     [
         (BERTConfig, {"vocab_size": 0}, "vocab_size to be a positive integer, got 0"),
         (BERTConfig, {"n_segment": 0}, "n_segment to be a positive integer, got 0"),
-        (BERTConfig, {"width": 10, "n_head": 3}, "width=10 and n_head=3"),
-        (BERTClassifierConfig, {"n_class": 0}, "n_class to be a positive integer, got 0"),
+        (BERTConfig, {"n_embd": 10, "n_head": 3}, "n_embd=10 and n_head=3"),
+        (BERTClassifierConfig, {"n_classes": 0}, "n_classes to be a positive integer, got 0"),
         (BERTSpanConfig, {"activation": "tanh"}, "activation to be one of"),
     ],
 )
@@ -403,8 +405,8 @@ def test_bad_configs_are_refused(config, fields, message):
         ({"tokens": torch.zeros(0, 13, dtype=torch.long)}, "at least one element"),
         ({"tokens": torch.zeros(3, 20, dtype=torch.long)}, "at most block_size=19 tokens, got 20"),
         ({"tokens": torch.full((3, 13), 53)}, "tokens from 0 to 52, got 53"),
-        ({"real": torch.ones(3, 13)}, "real of shape .* torch.bool, got .* torch.float32"),
-        ({"real": padding(13, 0, 2)}, r"a token in every row, got none in rows \[1\]"),
+        ({"padding_mask": torch.ones(3, 13)}, "padding_mask of shape .* torch.bool, got .* torch.float32"),
+        ({"padding_mask": padding(13, 0, 2)}, r"a token in every row, got none in rows \[1\]"),
     ],
 )
 def test_bad_tokens_are_refused(name, change, message):
@@ -448,13 +450,13 @@ def test_bad_targets_are_refused(name, targets, message):
 
 
 def test_bad_pairs_are_refused():
-    model, (tokens, _), real = make("BertModel"), text(), padding(13, 7, 2)
+    model, (tokens, _), padding_mask = make("BertModel"), text(), padding(13, 7, 2)
     with pytest.raises(ValueError, match="at least 2 pairs of sentences, got 3 and 2"):
-        model.loss(tokens, real, tokens[:2], real[:2])
+        model.loss(tokens, padding_mask, tokens[:2], padding_mask[:2])
     with pytest.raises(ValueError, match="at least 2 pairs of sentences, got 1 and 1"):
-        model.loss(tokens[:1], real[:1], tokens[:1], real[:1])
+        model.loss(tokens[:1], padding_mask[:1], tokens[:1], padding_mask[:1])
     with pytest.raises(ValueError, match="temperature above 0, got 0"):
-        model.loss(tokens, real, tokens, real, temperature=0)
+        model.loss(tokens, padding_mask, tokens, padding_mask, temperature=0)
 
 
 def test_bad_masking_and_spans_are_refused():

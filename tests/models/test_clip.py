@@ -10,7 +10,7 @@ from companion.models import CLIP, CLIPConfig
 from companion.training import TrainConfig, fit
 
 CONFIG = CLIPConfig(
-    vocab_size=31, block_size=11, image_size=13, channels=(5, 7), embed=17, width=21, n_head=3, n_layer=2, hidden=19
+    vocab_size=31, block_size=11, image_size=13, channels=(5, 7), embed=17, n_embd=21, n_head=3, n_layer=2, n_hidden=19
 )
 BATCH = 5
 
@@ -79,7 +79,7 @@ def trained():
     data = CaptionedShapes(size=16)
     config = CLIPConfig(
         vocab_size=len(CAPTION_WORDS), block_size=CAPTION_LENGTH, image_size=16, channels=(16, 32), embed=32,
-        width=32, n_head=2, n_layer=1, hidden=64,
+        n_embd=32, n_head=2, n_layer=1, n_hidden=64,
     )  # fmt: skip
     model = CLIP(config)
     fit(model, data, TrainConfig(steps=120, batch_size=64, lr=6e-3, warmup_steps=12, precision="fp32", device="cpu"))
@@ -121,7 +121,7 @@ def test_captions_that_name_classes_classify(trained, words):
         ({"vocab_size": 0}, "expected vocab_size"),
         ({"channels": ()}, r"channels to hold at least one size of at least 1, got \(\)"),
         ({"channels": (5, 0)}, r"channels .* got \(5, 0\)"),
-        ({"n_head": 4}, "width to be a multiple of n_head, got width=21 and n_head=4"),
+        ({"n_head": 4}, "n_embd to be a multiple of n_head, got n_embd=21 and n_head=4"),
         ({"dropout": 1.0}, "dropout"),
     ],
 )

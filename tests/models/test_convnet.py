@@ -10,9 +10,9 @@ from companion.economics.compute import forward_flops, parameter_count
 from companion.models import ConvNet, ConvNetConfig, ResNet, ResNetConfig
 from companion.models.resnet import ResidualBlock
 
-PLAIN = ConvNetConfig((7, 11), channels=2, stages=((3, 5), (2,)), hidden=(13,), classes=17)
-CIFAR_20 = ResNetConfig((3, 3, 3), (16, 32, 64), stem="cifar", shortcut="padding", classes=10)
-SMALL = ResNetConfig((2, 1, 1), (3, 5, 7), stem="cifar", channels=2, classes=11)
+PLAIN = ConvNetConfig((7, 11), channels=2, stages=((3, 5), (2,)), hidden=(13,), n_classes=17)
+CIFAR_20 = ResNetConfig((3, 3, 3), (16, 32, 64), stem="cifar", shortcut="padding", n_classes=10)
+SMALL = ResNetConfig((2, 1, 1), (3, 5, 7), stem="cifar", channels=2, n_classes=11)
 
 
 def convolve(a, weight, bias):
@@ -113,7 +113,7 @@ def resnet_by_functions(config, weights, x, training):
 @pytest.mark.parametrize("stem", ["imagenet", "cifar"])
 @pytest.mark.parametrize("shortcut", ["projection", "padding"])
 def test_resnet_equals_functions_in_training_and_evaluation(stem, shortcut):
-    config = ResNetConfig((2, 1, 2), (3, 5, 7), stem=stem, shortcut=shortcut, channels=2, classes=11)
+    config = ResNetConfig((2, 1, 2), (3, 5, 7), stem=stem, shortcut=shortcut, channels=2, n_classes=11)
     model = ResNet(config).double()
     for name, parameter in model.named_parameters():
         if "head" not in name and parameter.ndim == 1:
@@ -139,7 +139,7 @@ def test_resnet_equals_functions_in_training_and_evaluation(stem, shortcut):
 
 
 STAGES = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
-VGG_16 = ConvNetConfig((224, 224), 3, STAGES, hidden=(4_096, 4_096), classes=1_000)
+VGG_16 = ConvNetConfig((224, 224), 3, STAGES, hidden=(4_096, 4_096), n_classes=1_000)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ VGG_16 = ConvNetConfig((224, 224), 3, STAGES, hidden=(4_096, 4_096), classes=1_0
         (ResNetConfig(shortcut="padding"), 11_515_688),
         (ResNetConfig(blocks=(3, 4, 6, 3), shortcut="padding"), 21_623_848),
         (CIFAR_20, 269_722),
-        (ResNetConfig((3, 3, 3), (16, 32, 64), stem="cifar", classes=10), 272_474),
+        (ResNetConfig((3, 3, 3), (16, 32, 64), stem="cifar", n_classes=10), 272_474),
     ],
 )
 def test_published_parameter_counts(config, count):
@@ -166,7 +166,7 @@ def test_published_parameter_counts(config, count):
 def test_cifar_counts_of_table_6(layers, millions):
     """Depth 6n + 2; He et al. 2016."""
     n = (layers - 2) // 6
-    count = parameter_count(ResNetConfig((n,) * 3, (16, 32, 64), stem="cifar", shortcut="padding", classes=10))
+    count = parameter_count(ResNetConfig((n,) * 3, (16, 32, 64), stem="cifar", shortcut="padding", n_classes=10))
     digits = 2 if layers < 110 else 1
     assert round(count / 1e6, digits) == millions
 
@@ -216,7 +216,7 @@ def test_resnet_takes_any_size(size):
 
 @pytest.mark.parametrize(
     "model",
-    [ConvNet(ConvNetConfig()), ResNet(ResNetConfig((1, 1), (16, 32), stem="cifar", channels=1, classes=10))],
+    [ConvNet(ConvNetConfig()), ResNet(ResNetConfig((1, 1), (16, 32), stem="cifar", channels=1, n_classes=10))],
     ids=["plain", "residual"],
 )
 def test_learns_a_batch_of_digits_by_heart(model):
@@ -240,7 +240,7 @@ def test_learns_a_batch_of_digits_by_heart(model):
         (lambda: ConvNetConfig(stages=()), r"one convolution or more each, got \(\)"),
         (lambda: ConvNetConfig(kernel=4), "odd kernel, .* got kernel=4"),
         (lambda: ConvNetConfig(hidden=(0,)), r"hidden to be a tuple of 0 or more positive integers, got \(0,\)"),
-        (lambda: ConvNetConfig(classes=0), "classes to be a positive integer, got 0"),
+        (lambda: ConvNetConfig(n_classes=0), "n_classes to be a positive integer, got 0"),
         (lambda: ResNetConfig(blocks=(2, 2)), r"one length, got \(2, 2\) and \(64, 128, 256, 512\)"),
         (lambda: ResNetConfig(blocks=[2, 2]), r"blocks to be a tuple .* got \[2, 2\]"),
         (lambda: ResNetConfig(stem="mnist"), "stem to be one of .* got 'mnist'"),
@@ -263,7 +263,7 @@ def test_bad_configs_are_refused(make, message):
         (lambda x, y: (x, y[:-1]), r"labels of shape \[5\] .* got \[4\]"),
         (lambda x, y: (x, y[:, None]), r"labels of shape \[5\] .* got \[5, 1\]"),
         (lambda x, y: (x, y.float()), "dtype torch.int64, got .* torch.float32; give one class number an image"),
-        (lambda x, y: (x, y - 1), "labels from 0 to 1., got -1 to 3; the model has classes=1., counting from 0"),
+        (lambda x, y: (x, y - 1), "labels from 0 to 1., got -1 to 3; the model has n_classes=1., counting from 0"),
         (lambda x, y: (x, y + 100), "labels from 0 to 1., got 100 to 104"),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_optimum_is_pmi_less_log_k():
     # Each pair as often as there are words of text, and each time another of these as noise: their mean is exact.
     centers, true = pairs.repeat_interleave(total, dim=0).unbind(dim=1)
     noise = torch.stack([contexts.repeat(total), contexts.flip(0).repeat(total)], dim=1)
-    model = SkipGram(SkipGramConfig(vocab_size=4, width=4)).double()
+    model = SkipGram(SkipGramConfig(vocab_size=4, n_embd=4)).double()
     nn.init.normal_(model.context.weight)
     optimizer = torch.optim.LBFGS(
         model.parameters(), max_iter=300, line_search_fn="strong_wolfe", tolerance_grad=1e-10, tolerance_change=0
@@ -96,7 +96,7 @@ def test_the_optimum_is_pmi_less_log_k():
 def trained():
     torch.manual_seed(0)
     corpus = planted_corpus(sentences=3_000)
-    model = SkipGram(SkipGramConfig(len(corpus.vocabulary), width=16))
+    model = SkipGram(SkipGramConfig(len(corpus.vocabulary), n_embd=16))
     data = SkipGramBatches(corpus.tokens, window=2, subsample=1)
     fit(model, data, TrainConfig(steps=200, batch_size=512, lr=0.05, weight_decay=0, precision="fp32", device="cpu"))
     return model, corpus
@@ -115,7 +115,7 @@ def test_planted_analogies_are_solved(trained):
 
 def test_nearest_words_by_hand():
     """Vectors in a plane: b - a + c points straight at word 3; word 1, b itself, is nearer still and left out."""
-    model = SkipGram(SkipGramConfig(vocab_size=5, width=2))
+    model = SkipGram(SkipGramConfig(vocab_size=5, n_embd=2))
     angles = torch.tensor([0.0, 80.0, 20.0, 110.0, 200.0]).deg2rad()
     with torch.no_grad():
         model.center.weight.copy_(torch.stack([angles.cos(), angles.sin()], dim=1) * torch.arange(1, 6)[:, None])
@@ -131,7 +131,7 @@ def test_nearest_words_by_hand():
     np.testing.assert_allclose(cosines[0], np.cos(np.deg2rad(np.array([110, 200]) - point)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("field", ["vocab_size", "width"])
+@pytest.mark.parametrize("field", ["vocab_size", "n_embd"])
 def test_sizes_below_one_are_refused(field):
     with pytest.raises(ValueError, match=f"expected {field} to be a positive integer, got 0"):
         SkipGramConfig(**{"vocab_size": 11, field: 0})

@@ -18,7 +18,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES)
 
 def make(family, **options):
     torch.manual_seed(23)
-    sizes = {"features": FEATURES, "hidden": HIDDEN, "classes": CLASSES} | options
+    sizes = {"features": FEATURES, "n_hidden": HIDDEN, "n_classes": CLASSES} | options
     if family == "gat":
         return GAT(GATConfig(**({"heads": 2, "last_heads": 3} | sizes))).double()
     return GCN(GCNConfig(**sizes)).double() if family == "gcn" else GraphSAGE(GraphSAGEConfig(**sizes)).double()
@@ -49,7 +49,7 @@ def peers(family, layer):
 
 @every_family
 @pytest.mark.parametrize("edgeless", [False, True])
-@pytest.mark.parametrize("options", [{}, {"features": HIDDEN, "hidden": FEATURES, "layers": 3}, {"layers": 1}])
+@pytest.mark.parametrize("options", [{}, {"features": HIDDEN, "n_hidden": FEATURES, "n_layer": 3}, {"n_layer": 1}])
 def test_equals_torch_geometric_on_loops_repeated_edges_and_none(family, options, edgeless):
     model = make(family, **options)
     x, edges = graph()
@@ -102,7 +102,7 @@ def test_numbering_the_nodes_otherwise_permutes_the_logits(family, seed):
 
 @every_family
 def test_a_layer_looks_one_edge_against_its_direction(family):
-    model = make(family, layers=2)
+    model = make(family, n_layer=2)
     adjacency = model.adjacency(torch.tensor([[0, 1, 2], [1, 2, 3]]), NODES)  # 0 → 1 → 2 → 3
     x = torch.randn(NODES, FEATURES, dtype=torch.float64, requires_grad=True)
     model(x, adjacency)[3].sum().backward()
@@ -222,8 +222,8 @@ def test_bad_batches_are_refused(change, message):
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        (GCNConfig, {"hidden": 0}, "hidden to be a positive integer, got 0"),
-        (GraphSAGEConfig, {"layers": 1.0}, "layers to be a positive integer, got 1.0"),
+        (GCNConfig, {"n_hidden": 0}, "n_hidden to be a positive integer, got 0"),
+        (GraphSAGEConfig, {"n_layer": 1.0}, "n_layer to be a positive integer, got 1.0"),
         (GCNConfig, {"dropout": 1.0}, r"dropout in \[0, 1\), got 1.0"),
         (GATConfig, {"heads": 0}, "heads to be a positive integer, got 0"),
         (GATConfig, {"last_heads": -1}, "last_heads to be a positive integer, got -1"),
@@ -231,4 +231,4 @@ def test_bad_batches_are_refused(change, message):
 )
 def test_config_refuses(config, options, message):
     with pytest.raises(ValueError, match=message):
-        config(**({"features": 7, "hidden": 5, "classes": 11} | options))
+        config(**({"features": 7, "n_hidden": 5, "n_classes": 11} | options))

@@ -24,7 +24,7 @@ def seq2seq():
 
 
 def transformer():
-    return Transformer(TransformerConfig(source_vocab=11, target_vocab=13, width=16, n_head=2, n_layer=1))
+    return Transformer(TransformerConfig(source_vocab=11, target_vocab=13, n_embd=16, n_head=2, n_layer=1))
 
 
 TEXT = np.arange(97) % 41

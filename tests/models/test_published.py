@@ -53,8 +53,8 @@ def test_the_count_is_the_rounded_one(name, millions):
     [("BERT base", 109_482_240), ("BERT large", 335_141_888)],
 )
 def test_bert_has_its_published_size(name, encoder_and_pooler):
-    config = BERTClassifierConfig(**vars(PUBLISHED[name]), n_class=2)
-    assert parameter_count(config) - (2 * config.width + 2) == encoder_and_pooler
+    config = BERTClassifierConfig(**vars(PUBLISHED[name]), n_classes=2)
+    assert parameter_count(config) - (2 * config.n_embd + 2) == encoder_and_pooler
 
 
 def test_table_d_1_decides_for_a_width_of_5120():

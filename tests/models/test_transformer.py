@@ -13,12 +13,20 @@ from reference.transformer import Reference, rename
 
 # Distinct primes where the model allows it, so that a swapped axis fails.
 BATCH, QUERIES, KEYS, HEADS, WIDTH = 3, 11, 7, 5, 35
-SIZES = {"source_vocab": 53, "target_vocab": 41, "width": 35, "n_head": 5, "n_layer": 2, "hidden": 17, "dropout": 0.0}
+SIZES = {
+    "source_vocab": 53,
+    "target_vocab": 41,
+    "n_embd": 35,
+    "n_head": 5,
+    "n_layer": 2,
+    "n_hidden": 17,
+    "dropout": 0.0,
+}
 
 
 @pytest.fixture
 def attention():
-    return MultiHeadAttention(AttentionConfig(width=WIDTH, n_head=HEADS, dropout=0.0))
+    return MultiHeadAttention(AttentionConfig(n_embd=WIDTH, n_head=HEADS, dropout=0.0))
 
 
 @pytest.fixture
@@ -53,11 +61,11 @@ def test_attention_equals_torch(attention, cross, causal, lengths):
     read = copy_and_read(attention, theirs, by_our_names)
     x = torch.randn(BATCH, QUERIES, WIDTH, requires_grad=True)
     context = torch.randn(BATCH, KEYS, WIDTH, requires_grad=True) if cross else x
-    real = None if lengths is None else padding(*lengths, time=context.shape[1])
-    found = attention(x, context if cross else None, real, causal=causal)
+    padding_mask = None if lengths is None else padding(*lengths, time=context.shape[1])
+    found = attention(x, context if cross else None, padding_mask, causal=causal)
     expected, _ = theirs(
         x, context, context,
-        key_padding_mask=None if real is None else ~real,
+        key_padding_mask=None if padding_mask is None else ~padding_mask,
         attn_mask=torch.ones(QUERIES, QUERIES, dtype=torch.bool).triu(1) if causal else None,
     )  # fmt: skip
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
@@ -82,9 +90,9 @@ def test_self_attention_without_positions_follows_a_permutation(attention):
 @pytest.mark.parametrize("backend", [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION])
 def test_padding_before_the_first_token_sees_padding(attention, backend):
     x = torch.randn(BATCH, QUERIES, WIDTH, requires_grad=True)
-    real = torch.arange(QUERIES) >= torch.tensor([[0], [3], [10]])
+    padding_mask = torch.arange(QUERIES) >= torch.tensor([[0], [3], [10]])
     with sdpa_kernel(backend):
-        found = attention(x, None, real, causal=True)
+        found = attention(x, None, padding_mask, causal=True)
         torch.testing.assert_close(found[2, :10], attention(x, causal=True)[2, :10], atol=1e-6, rtol=0)
         torch.testing.assert_close(found[1, 3:], attention(x[1:2, 3:], causal=True)[0], atol=1e-6, rtol=0)
         found.sum().backward()
@@ -92,30 +100,32 @@ def test_padding_before_the_first_token_sees_padding(attention, backend):
 
 
 def test_a_row_of_padding_is_refused_or_finite(attention, monkeypatch):
-    x, real = torch.randn(BATCH, QUERIES, WIDTH), padding(11, 0, 5, time=QUERIES)
-    with pytest.raises(ValueError, match=r"real to mark a token in every row, got none in rows \[1\]: leave these"):
-        attention(x, None, real)
+    x, padding_mask = torch.randn(BATCH, QUERIES, WIDTH), padding(11, 0, 5, time=QUERIES)
+    with pytest.raises(
+        ValueError, match=r"padding_mask to mark a token in every row, got none in rows \[1\]: leave these"
+    ):
+        attention(x, None, padding_mask)
     monkeypatch.setattr("companion.models.attention.values_are_hidden", lambda _: True)  # as on a GPU
-    torch.testing.assert_close(attention(x, None, real)[1], attention(x)[1])
+    torch.testing.assert_close(attention(x, None, padding_mask)[1], attention(x)[1])
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_equals_torch_transformer(norm_first, activation):
-    model = Transformer(TransformerConfig(**SIZES, norm_first=norm_first, activation=activation, epsilon=1e-3))
+    model = Transformer(TransformerConfig(**SIZES, norm_first=norm_first, activation=activation, norm_eps=1e-3))
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
     theirs = Reference(model.config)
     read = copy_and_read(model, theirs, rename(model.config))
-    (source, target), real = pairs(), padding(13, 2, 7, time=13)
-    found, expected = model(source, target, real), theirs(source, target, real)
+    (source, target), padding_mask = pairs(), padding(13, 2, 7, time=13)
+    found, expected = model(source, target, padding_mask), theirs(source, target, padding_mask)
     scale = expected.abs().max().item()
     torch.testing.assert_close(found, expected, atol=1e-6 * scale, rtol=0)
 
     model, theirs = model.double(), theirs.double()  # some gradients are small differences of large numbers
-    expected = theirs(source, target, real)
+    expected = theirs(source, target, padding_mask)
     nn.functional.cross_entropy(expected.flatten(0, 1), target.flatten()).backward()
-    model.loss(source, target, target, real).backward()
+    model.loss(source, target, target, padding_mask).backward()
     assert read().keys() == dict(model.named_parameters()).keys()
     for name, gradient in read().items():
         scale = gradient.abs().max().item()
@@ -144,18 +154,18 @@ def test_every_target_position_sees_every_source_token(model):
 def test_padding_changes_nothing(model, device):
     model = model.to(device)
     source, target = (tokens.to(device) for tokens in pairs())
-    real = padding(13, 13, 13, time=17).to(device)
+    padding_mask = padding(13, 13, 13, time=17).to(device)
     longer = torch.cat([source, torch.randint(53, (BATCH, 4), device=device)], dim=1)
     targets = torch.cat([target, torch.full((BATCH, 2), -100, device=device)], dim=1)
     more_target = torch.cat([target, torch.randint(41, (BATCH, 2), device=device)], dim=1)
     expected = model(source, target)
-    torch.testing.assert_close(model(longer, more_target, real)[:, :11], expected, atol=1e-5, rtol=1e-5)
-    padded = model.loss(longer, more_target, targets, real)
+    torch.testing.assert_close(model(longer, more_target, padding_mask)[:, :11], expected, atol=1e-5, rtol=1e-5)
+    padded = model.loss(longer, more_target, targets, padding_mask)
     torch.testing.assert_close(padded, model.loss(source, target, target))
 
 
 def test_learns_to_reverse_a_batch():
-    config = TransformerConfig(source_vocab=13, width=32, n_head=2, n_layer=1, hidden=64, dropout=0.0)
+    config = TransformerConfig(source_vocab=13, n_embd=32, n_head=2, n_layer=1, n_hidden=64, dropout=0.0)
     model = Transformer(config)
     source = torch.randint(1, 13, (7, 5))
     target = source.flip(1)
@@ -172,9 +182,9 @@ def test_learns_to_reverse_a_batch():
 
 def test_generating_is_greedy_and_sees_no_padding(model):
     (source, _), start = pairs(), torch.zeros(BATCH, 1, dtype=torch.long)
-    real = padding(13, 5, 2, time=13)
-    found = model.generate(source, start, 7, real)
-    expected = model(source, found[:, :-1], real).argmax(dim=2)
+    padding_mask = padding(13, 5, 2, time=13)
+    found = model.generate(source, start, 7, padding_mask)
+    expected = model(source, found[:, :-1], padding_mask).argmax(dim=2)
     assert torch.equal(found[:, 1:], expected)
     assert torch.equal(model.generate(source[1:2, :5], start[:1], 7)[0], found[1])
 
@@ -208,12 +218,12 @@ def test_dropout_acts_in_training_only():
 @pytest.mark.parametrize(
     ("config", "fields", "message"),
     [
-        (AttentionConfig, {"width": 10, "n_head": 3}, "width=10 and n_head=3: take width=12"),
+        (AttentionConfig, {"n_embd": 10, "n_head": 3}, "n_embd=10 and n_head=3: take n_embd=12"),
         (AttentionConfig, {"n_head": 0}, "n_head to be a positive integer, got 0"),
         (AttentionConfig, {"dropout": 1.0}, r"dropout in \[0, 1\), got 1"),
-        (BlockConfig, {"hidden": 0}, "hidden to be a positive integer, got 0"),
+        (BlockConfig, {"n_hidden": 0}, "n_hidden to be a positive integer, got 0"),
         (BlockConfig, {"activation": "tanh"}, "activation to be one of .* got 'tanh'"),
-        (BlockConfig, {"epsilon": 0.0}, "epsilon above 0, got 0.0"),
+        (BlockConfig, {"norm_eps": 0.0}, "norm_eps above 0, got 0.0"),
         (TransformerConfig, {"source_vocab": 0}, "source_vocab to be a positive integer, got 0"),
         (TransformerConfig, {"target_vocab": 0}, "target_vocab to be a positive integer, got 0"),
     ],
@@ -231,8 +241,8 @@ def test_bad_configs_are_refused(config, fields, message):
         ({"x": torch.zeros(3, 11, 35).double()}, "dtype torch.float32, got .* torch.float64"),
         ({"context": torch.zeros(2, 7, 35)}, r"context of shape \[3, keys, 35\]"),
         ({"context": torch.zeros(3, 0, 35)}, "at least one element"),
-        ({"real": torch.ones(3, 11, dtype=torch.bool)}, r"real of shape \[3, 7\] .* got \[3, 11\]"),
-        ({"real": torch.ones(3, 7)}, "dtype torch.bool.* got .* torch.float32; it is True at tokens"),
+        ({"padding_mask": torch.ones(3, 11, dtype=torch.bool)}, r"padding_mask of shape \[3, 7\] .* got \[3, 11\]"),
+        ({"padding_mask": torch.ones(3, 7)}, "dtype torch.bool.* got .* torch.float32; it is True at tokens"),
         ({"causal": True}, "causal=False with a context"),
     ],
 )
@@ -254,7 +264,7 @@ def test_bad_tensors_are_refused_by_attention(attention, change, message):
         ({"target_out": torch.zeros(3, 11, dtype=torch.int32)}, "dtype torch.int64, got .* torch.int32"),
         ({"target_out": torch.full((3, 11), -100)}, "one of targets to count, got only -100"),
         ({"target_out": torch.full((3, 11), 41)}, "targets from 0 to 40, got 41"),
-        ({"real": torch.ones(3, 11, dtype=torch.bool)}, r"real of shape \[3, 13\] .* got \[3, 11\]"),
+        ({"padding_mask": torch.ones(3, 11, dtype=torch.bool)}, r"padding_mask of shape \[3, 13\] .* got \[3, 11\]"),
     ],
 )
 def test_bad_batches_are_refused(model, change, message):

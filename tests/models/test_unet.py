@@ -12,7 +12,7 @@ from companion.data import digit_scenes, digits
 from companion.economics.compute import parameter_count
 from companion.models import UNet, UNetConfig
 
-CONFIG = UNetConfig(channels=2, classes=5, widths=(3, 7, 11))
+CONFIG = UNetConfig(channels=2, n_classes=5, widths=(3, 7, 11))
 MODEL = UNet(CONFIG).eval()  # in training batch-norm sees the whole image
 
 
@@ -108,7 +108,7 @@ def test_initial_loss_is_about_that_of_the_uniform_distribution():
 
 def test_learns_a_batch_of_scenes_by_heart():
     images, masks = digit_scenes(*digits(), 4, size=19, count=2)
-    model = UNet(UNetConfig(classes=11, widths=(16, 32)))
+    model = UNet(UNetConfig(n_classes=11, widths=(16, 32)))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(60):
         optimizer.zero_grad()
@@ -127,7 +127,7 @@ def test_one_number_a_channel_is_refused_in_training():
     [
         ({"widths": ()}, r"widths to be a tuple of 1 or more positive integers, got \(\)"),
         ({"widths": (3, 0)}, r"got \(3, 0\)"),
-        ({"classes": 1}, "classes of at least 2, background and object, got classes=1"),
+        ({"n_classes": 1}, "n_classes of at least 2, background and object, got n_classes=1"),
         ({"channels": 0}, "channels to be a positive integer, got 0"),
     ],
 )
@@ -146,7 +146,7 @@ def test_bad_configs_are_refused(options, message):
         (lambda x, y: (x, y[:, None]), r"masks of shape \[3, 13, 17\] .* got \[3, 1, 13, 17\]"),
         (lambda x, y: (x, y[:1]), r"masks of shape \[3, 13, 17\] .* got \[1, 13, 17\]"),
         (lambda x, y: (x, y.bool()), "dtype torch.int64, got .* torch.bool; give one class number a pixel"),
-        (lambda x, y: (x, y + 3), "masks from 0 to 4, got 3 to 7; the model has classes=5, counting from 0"),
+        (lambda x, y: (x, y + 3), "masks from 0 to 4, got 3 to 7; the model has n_classes=5, counting from 0"),
         (lambda x, y: (x, y - 1), "masks from 0 to 4, got -1 to 3"),
         (lambda x, y: (x, torch.full_like(y, -100)), "expected one of masks to count, got only -100"),
     ],

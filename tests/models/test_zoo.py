@@ -100,9 +100,9 @@ def weighted_bag_flops(table, nodes, *options, **_):
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch's own flags for oneDNN warn of each other
-def test_counts_by_formula_are_those_that_are_counted(case):
+def test_counts_from_a_config_are_those_of_the_model(case):
     assert parameter_count(case.model.config) == sum(p.numel() for p in case.model.parameters())
-    # Attention and LSTM as their formulas say: the counter does not look into fused kernels.
+    # Attention and LSTM as formulas have them: the counter does not look into fused kernels.
     unfused = sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False)
     bags = dict.fromkeys(
         [torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only], weighted_bag_flops

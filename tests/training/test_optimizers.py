@@ -48,7 +48,7 @@ TEXT = {"source_vocab": 11, "target_vocab": 13}
 MODELS = {
     "gpt": (gpt(), set()),
     "untied gpt": (gpt(tied=False), {"lm_head.weight"}),
-    "transformer": (Transformer(TransformerConfig(**TEXT, width=16, n_head=2, n_layer=1)), set()),
+    "transformer": (Transformer(TransformerConfig(**TEXT, n_embd=16, n_head=2, n_layer=1)), set()),
     "seq2seq": (Seq2Seq(Seq2SeqConfig(**TEXT, n_embd=7, n_hidden=17)), {"score", "combine", "head"}),
     "mlp": (MLP(MLPConfig(sizes=(7, 13, 5, 11, 3))), {"layers.0", "layers.3"}),
     "convnet": (ConvNet(ConvNetConfig()), {"head"}),

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+import reference
 from companion.data import TensorBatches
 from companion.models import MLP, MLPConfig
 from companion.training import TrainConfig, fit
@@ -40,6 +41,14 @@ def test_causal_attention_counts_below_the_diagonal():
     pairs = {True: 11 * 12 / 2, False: 11 * 11}
     for causal, count in pairs.items():
         assert step_flops(Trainable(Causal(causal)), [q]) == 3 * 2 * (2 * 3) * count * (5 + 5)
+
+
+# A critic's gradient penalty is a gradient within the loss, which torch's counter does not follow.
+@pytest.mark.parametrize("family", [family for family in reference.FAMILIES if family != "gan"])
+def test_every_familys_step_is_counted(family):
+    """A forward pass is in the step, whose loss may do more, such as a second network's or a contrast's products."""
+    case = reference.make(family)
+    assert step_flops(Trainable(case.model), case.batch) > 0
 
 
 def test_a_convolution_is_counted():

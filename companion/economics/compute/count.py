@@ -1,6 +1,8 @@
-"""The three questions that are asked of a config; each family registers its answer in a module beside this one."""
+"""The questions that are asked of a config. A language model has formulas; the others are built and counted."""
 
 from functools import singledispatch
+
+from companion.economics.compute.built import built, counted_flops
 
 
 @singledispatch
@@ -10,7 +12,7 @@ def parameter_count(config: object) -> int:
     Raises:
         TypeError: where ``config`` is no model's config.
     """
-    raise TypeError(f"expected the config of a model of companion.models, got {type(config).__name__}")
+    return sum(parameter.numel() for parameter in built(config).parameters())
 
 
 @singledispatch
@@ -28,7 +30,7 @@ def forward_flops(config: object, **sizes: int) -> int:
     Raises:
         TypeError: where ``config`` is no model's config, or ``sizes`` are not those that the family needs.
     """
-    raise TypeError(f"expected the config of a model of companion.models, got {type(config).__name__}")
+    return counted_flops(config, **sizes)
 
 
 def training_flops(config: object, **sizes: int) -> int:

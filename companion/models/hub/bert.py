@@ -15,11 +15,11 @@ _FIELDS = {
     "vocab_size": "vocab_size",
     "block_size": "max_position_embeddings",
     "n_segment": "type_vocab_size",
-    "width": "hidden_size",
+    "n_embd": "hidden_size",
     "n_head": "num_attention_heads",
     "n_layer": "num_hidden_layers",
-    "hidden": "intermediate_size",
-    "epsilon": "layer_norm_eps",
+    "n_hidden": "intermediate_size",
+    "norm_eps": "layer_norm_eps",
     "dropout": "hidden_dropout_prob",
 }
 
@@ -71,14 +71,14 @@ def write_folder(folder: Path, architecture: str, fields: Mapping[str, Any], wei
         raise ValueError(f"expected norm_first=False and activation='gelu', as BERT has, got {got}: use save_weights")
     config = {theirs: fields[ours] for ours, theirs in _FIELDS.items()} | _FIXED
     config |= {"architectures": [architecture], "attention_probs_dropout_prob": fields["dropout"]}
-    if "n_class" in fields:
-        config["id2label"] = {str(label): f"LABEL_{label}" for label in range(fields["n_class"])}
-        config["label2id"] = {f"LABEL_{label}": label for label in range(fields["n_class"])}
+    if "n_classes" in fields:
+        config["id2label"] = {str(label): f"LABEL_{label}" for label in range(fields["n_classes"])}
+        config["label2id"] = {f"LABEL_{label}": label for label in range(fields["n_classes"])}
     write_hub_folder(folder, config, {_their_name(name): tensor for name, tensor in _split(weights).items()})
 
 
 def read_fields(folder: Path) -> dict[str, Any]:
-    """The fields of a ``BERTConfig`` from a folder's ``config.json``, and ``n_class``.
+    """The fields of a ``BERTConfig`` from a folder's ``config.json``, and ``n_classes``.
 
     Raises:
         FileNotFoundError: where there is no such file.
@@ -88,7 +88,7 @@ def read_fields(folder: Path) -> dict[str, Any]:
     refuse_missing(raw, ("model_type", *_FIELDS.values()))
     refuse_others(raw, _FIXED | {"attention_probs_dropout_prob": raw["hidden_dropout_prob"]})
     # transformers leaves the labels out where there are two.
-    return {ours: raw[theirs] for ours, theirs in _FIELDS.items()} | {"n_class": len(raw.get("id2label", "01"))}
+    return {ours: raw[theirs] for ours, theirs in _FIELDS.items()} | {"n_classes": len(raw.get("id2label", "01"))}
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
