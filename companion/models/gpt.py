@@ -44,7 +44,7 @@ from companion.models.gpt_layers.writing import Writer, WritingOptions, first_co
 from companion.models.hub.gpt import read_folder, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
 from companion.models.modes import evaluating
-from companion.models.sampling import sample
+from companion.models.sampling import check_filters, check_temperature, draw
 
 
 def make_norm(config: GPTConfig) -> nn.Module:
@@ -114,7 +114,7 @@ class GPT(nn.Module):
                 (the last is checked on the CPU only: on a GPU it would wait for the device at every step).
         """
         self._check(tokens)
-        return self._logits(tokens)
+        return self._head(self._hidden(tokens))
 
     def loss(self, tokens: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats a token; targets of -100 do not count.
@@ -182,6 +182,7 @@ class GPT(nn.Module):
         with evaluating(self), torch.inference_mode():
             while not writer.finished:
                 writer.step()
+        writer.check()
         return writer.written
 
     def generate_stream(
@@ -206,7 +207,8 @@ class GPT(nn.Module):
             while not writer.finished:
                 with torch.inference_mode():  # not across the yield: the caller's tensors are its own
                     writer.step()
-                yield writer.written[:, -1].clone()
+                writer.check()
+                yield writer.last.clone()
 
     def _writer(
         self, tokens: Int[Tensor, "batch time"], max_new_tokens: int, **options: Unpack[WritingOptions]
@@ -215,14 +217,11 @@ class GPT(nn.Module):
         if max_new_tokens < 0:
             raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
         stop = stop_list(options.get("stop_tokens"), self.config.vocab_size)
+        temperature, top_k, top_p = options.get("temperature", 1.0), options.get("top_k"), options.get("top_p")
+        check_temperature(temperature)
+        check_filters(top_k, top_p)
         seed = options.get("seed")
-        draw = partial(
-            sample,
-            temperature=options.get("temperature", 1.0),
-            top_k=options.get("top_k"),
-            top_p=options.get("top_p"),
-            generator=None if seed is None else torch.Generator(tokens.device).manual_seed(seed),
-        )
+        generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
         room = min(self.config.block_size, tokens.shape[1] + max_new_tokens)
         return Writer(
             tokens,
@@ -231,19 +230,25 @@ class GPT(nn.Module):
             stop=stop,
             block=self.config.block_size,
             cache=KVCache(self.config, tokens.shape[0], room, self.wte.weight),
-            logits=partial(self._logits, last_only=True),
-            draw=draw,
+            logits=self._next,
+            draw=partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator),
         )
 
-    def _logits(
+    def _next(
+        self, tokens: Int[Tensor, "batch new"], cache: KVCache, first: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "batch vocab"]:
+        return self._head(self._hidden(tokens, cache, first)[:, -1])
+
+    def _head(self, x: Float[Tensor, "*positions width"]) -> Float[Tensor, "*positions vocab"]:
+        return F.linear(self.ln_f(x), self.wte.weight if self.lm_head is None else self.lm_head.weight)
+
+    def _hidden(
         self,
         tokens: Int[Tensor, "batch new"],
         cache: KVCache | None = None,
         first: Int[Tensor, " batch"] | None = None,
-        *,
-        last_only: bool = False,
-    ) -> Float[Tensor, "batch positions vocab"]:
-        """The logits after each of ``tokens``, or after the last only; rows start at ``first``, where it is given."""
+    ) -> Float[Tensor, "batch new width"]:
+        """The residual stream after the last block; rows start at ``first``, where it is given."""
         start = 0 if cache is None else cache.length
         end = start + tokens.shape[1]
         x, turn, mask = F.embedding(tokens, self.wte.weight), None, None
@@ -260,8 +265,7 @@ class GPT(nn.Module):
             x = block(x, cache, layer, turn, mask)
         if cache is not None:
             cache.length = end
-        output = self.wte.weight if self.lm_head is None else self.lm_head.weight
-        return F.linear(self.ln_f(x[:, -1:] if last_only else x), output)
+        return x
 
     def _check(self, tokens: Tensor) -> None:
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.is_complex() or not tokens.numel():

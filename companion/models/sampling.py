@@ -23,21 +23,34 @@ def sample(
         ValueError: for a temperature below 0 or infinite; for a row whose largest logit is no finite number (NaN, +∞,
             or -∞ in all places), in greedy decoding too; or as :func:`keep_likeliest`.
     """
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"expected temperature of at least 0 (0 is greedy) and finite, got {temperature}")
+    check_temperature(temperature)
     check_filters(top_k, top_p)
-    largest, token = logits.max(dim=-1)
-    if not all(map(math.isfinite, largest.tolist())):  # the largest is NaN where any is
-        raise ValueError(
-            "expected logits with a finite largest value, got NaN or infinity: are the model's weights finite, and "
-            "does its dtype hold its activations (float16 ends at 65,504)?"
-        )
+    token, largest = draw(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+    check_finite(largest)
+    return token[:, 0]
+
+
+def draw(
+    logits: Float[Tensor, "batch vocab"],
+    *,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    generator: torch.Generator | None,
+) -> tuple[Int[Tensor, "batch 1"], Float[Tensor, "batch 1"]]:
+    r"""What :func:`sample` draws, and the largest logits; nothing is checked, so that no step waits for a GPU.
+
+    The draw is a race: with independent :math:`E_i \sim \mathrm{Exp}(1)`, the token with the largest
+    :math:`p_i / E_i` is i with probability :math:`p_i`. ``torch.multinomial`` does the same after checks that take
+    longer than the draw, and gives the same tokens.
+    """
+    largest, likeliest = logits.max(dim=-1, keepdim=True)
     if temperature == 0:
-        return token
+        return likeliest, largest
     wide = torch.promote_types(logits.dtype, torch.float32)
     tempered = _tempered(logits.to(wide), largest.to(wide), temperature)
-    kept = _filtered(tempered, top_k, top_p, torch.finfo(logits.dtype).eps)
-    return torch.multinomial(kept.softmax(dim=-1), 1, generator=generator)[:, 0]
+    p = _filtered(tempered, top_k, top_p, torch.finfo(logits.dtype).eps).softmax(dim=-1)
+    return (p / torch.empty_like(p).exponential_(generator=generator)).argmax(dim=-1, keepdim=True), largest
 
 
 def keep_likeliest(
@@ -57,6 +70,29 @@ def keep_likeliest(
     return _filtered(logits, top_k, top_p, torch.finfo(logits.dtype).eps)
 
 
+def check_temperature(temperature: float) -> None:
+    """Refuses what :func:`sample` refuses.
+
+    Raises:
+        ValueError: naming the value.
+    """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"expected temperature of at least 0 (0 is greedy) and finite, got {temperature}")
+
+
+def check_finite(largest: Float[Tensor, "batch 1"]) -> None:
+    """Refuses logits whose largest are not finite: where one of a row is NaN, so is the largest.
+
+    Raises:
+        ValueError: saying what to look for.
+    """
+    if not largest.isfinite().all():
+        raise ValueError(
+            "expected logits with a finite largest value, got NaN or infinity: are the model's weights finite, and "
+            "does its dtype hold its activations (float16 ends at 65,504)?"
+        )
+
+
 def check_filters(top_k: int | None, top_p: float | None) -> None:
     """Refuses what :func:`keep_likeliest` refuses.
 
@@ -70,12 +106,12 @@ def check_filters(top_k: int | None, top_p: float | None) -> None:
 
 
 def _tempered(
-    logits: Float[Tensor, "batch vocab"], largest: Float[Tensor, " batch"], temperature: float
+    logits: Float[Tensor, "batch vocab"], largest: Float[Tensor, "batch 1"], temperature: float
 ) -> Float[Tensor, "batch vocab"]:
     """Logits over the temperature, the largest at 0, so that a tiny temperature gives -∞ to the others and no NaN."""
     # What the dtype cannot divide by would be 0 or infinity.
     info = torch.finfo(logits.dtype)
-    return (logits - largest[:, None]) / min(max(temperature, info.tiny), info.max)
+    return (logits - largest) / min(max(temperature, info.tiny), info.max)
 
 
 def _filtered(
@@ -91,5 +127,5 @@ def _filtered(
         before = probability.cumsum(dim=-1) - probability  # what likelier tokens reach without this one
         rounding = eps * (1 - top_p) + 8 * torch.finfo(torch.float64).eps  # of the logits, and of the sum
         reached = before >= top_p * (1 - rounding)
-        logits = logits.masked_fill(reached.gather(-1, order.argsort(dim=-1)), -torch.inf)
+        logits = logits.masked_fill(torch.empty_like(reached).scatter_(-1, order, reached), -torch.inf)
     return logits

@@ -91,7 +91,7 @@ def test_padding_that_all_rows_share_changes_nothing(model):
 def test_the_logits_of_a_padded_row_are_those_it_has_alone(model):
     rows, batch, mask = prompts(model, 2, 7, 5)
     with torch.no_grad():
-        found = model._logits(batch, None, (~mask).sum(dim=1))
+        found = model._head(model._hidden(batch, None, (~mask).sum(dim=1)))
         for row, of_row in zip(rows, found, strict=True):
             torch.testing.assert_close(of_row[-len(row) :], model(torch.tensor([row]))[0], atol=1e-4, rtol=1e-5)
     assert found.isfinite().all()
@@ -206,3 +206,38 @@ def test_weights_that_are_no_numbers_are_refused(model, temperature):
 def test_a_negative_number_of_tokens_is_refused(model):
     with pytest.raises(ValueError, match="max_new_tokens of at least 0, got -1"):
         model.generate(torch.ones(2, 3, dtype=torch.long), -1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}, {"top_p": 1.5}]
+)
+def test_options_out_of_range_are_refused_before_the_first_token(model, options):
+    for method in (model.generate, model.generate_stream):
+        with pytest.raises(ValueError, match=f"expected {next(iter(options))}"):
+            method(torch.ones(2, 3, dtype=torch.long), 0, **options)
+
+
+def test_the_stream_refuses_weights_that_are_no_numbers_with_its_first_token(model):
+    model.ln_f.weight.data[0] = torch.nan
+    with pytest.raises(ValueError, match="got NaN or infinity"):
+        next(model.generate_stream(torch.ones(2, 3, dtype=torch.long), 5))
+
+
+@pytest.mark.parametrize("stop", [None, [3]])
+def test_tokens_keep_their_dtype(model, stop):
+    batch = torch.ones(2, 3, dtype=torch.int32)
+    assert model.generate(batch, 5, stop_tokens=stop).dtype is torch.int32
+    assert next(model.generate_stream(batch, 5, stop_tokens=stop)).dtype is torch.int32
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0}, {}, {"temperature": 0.5, "top_k": 3, "top_p": 0.5}])
+def test_no_step_waits_for_the_device(model, options):
+    """Reading a value of the meta device, which has none, raises; on a GPU it waits for all that was asked before."""
+    prompt = torch.ones(2, 3, dtype=torch.long, device="meta")
+    writer = model.to("meta")._writer(prompt, 20, **options)
+    with torch.inference_mode():
+        for _ in range(20):
+            writer.step()
+    assert writer.written.shape == (2, 23)
+    with pytest.raises(RuntimeError, match="meta"):
+        writer.check()

@@ -65,7 +65,7 @@ def test_no_position_sees_a_later_one_in_short_sequences_either(model, time):
 def test_the_cached_logits_are_those_without_a_cache(model):
     x, cache = tokens(), KVCache(model.config, 2, 19, model.wte.weight)
     with torch.no_grad():
-        parts = [model._logits(part, cache) for part in x.split((7, *[1] * 12), dim=1)]
+        parts = [model._head(model._hidden(part, cache)) for part in x.split((7, *[1] * 12), dim=1)]
         torch.testing.assert_close(torch.cat(parts, dim=1), model(x), atol=1e-4, rtol=1e-5)
 
 

@@ -32,6 +32,14 @@ def test_temperature_zero_is_greedy_and_a_seed_repeats():
     assert torch.equal(first, second)
 
 
+def test_the_race_is_that_of_multinomial():
+    logits = torch.randn(53, 101, generator=torch.Generator().manual_seed(1))
+    drawn = sample(logits, temperature=0.7, generator=torch.Generator().manual_seed(3))
+    probabilities = (logits / 0.7).softmax(dim=-1)
+    theirs = torch.multinomial(probabilities, 1, generator=torch.Generator().manual_seed(3))[:, 0]
+    assert torch.equal(drawn, theirs)
+
+
 def test_equal_logits_are_kept_to_the_exact_probability():
     assert keep_likeliest(torch.zeros(1, 4), top_p=0.5).isfinite().sum() == 2
 

@@ -13,9 +13,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from companion.models.gpt_layers.cache import KVCache
+from companion.models.sampling import check_finite
 
 #: New tokens, the cache, and each row's first column (None where all start at 0), to the logits after the last token.
-Logits = Callable[[Tensor, KVCache, Tensor | None], Float[Tensor, "batch 1 vocab"]]
+Logits = Callable[[Tensor, KVCache, Tensor | None], Float[Tensor, "batch vocab"]]
+#: Logits to a column of tokens, and the largest logits, as :func:`companion.models.sampling.draw`.
+Draw = Callable[[Tensor], tuple[Int[Tensor, "batch 1"], Float[Tensor, "batch 1"]]]
 
 
 class WritingOptions(TypedDict, total=False):
@@ -53,40 +56,57 @@ class Writer:
         block: int,
         cache: KVCache,
         logits: Logits,
-        draw: Callable[[Tensor], Tensor],
+        draw: Draw,
     ) -> None:
-        self._table = torch.cat([tokens, tokens.new_empty(tokens.shape[0], new)], dim=1)
-        self._end, self._block, self._cache, self._logits, self._draw = tokens.shape[1], block, cache, logits, draw
+        self._parts = [tokens]
+        self._end, self._full = tokens.shape[1], tokens.shape[1] + new
+        self._block, self._cache, self._logits, self._draw = block, cache, logits, draw
         self._stop = torch.tensor(stop, device=tokens.device) if stop else None
-        self._done = torch.zeros(tokens.shape[0], dtype=torch.bool, device=tokens.device)
+        self._done = torch.zeros(tokens.shape[0], 1, dtype=torch.bool, device=tokens.device)
+        self._finite = torch.zeros(tokens.shape[0], 1, device=tokens.device)
         self.finished = new == 0
         self._see_from(list(first))
 
     @property
     def written(self) -> Int[Tensor, "batch longer"]:
         """The prompts, and what follows them so far."""
-        return self._table[:, : self._end]
+        return torch.cat(self._parts, dim=1)
+
+    @property
+    def last(self) -> Int[Tensor, " batch"]:
+        """The last token of each row."""
+        return self._parts[-1][:, -1]
 
     def step(self) -> None:
-        """Draws one token of each row."""
+        """Draws one token of each row. Without stop tokens, nothing here waits for a GPU."""
         if self._end - self._base > self._block:
             kept = self._end - (self._block + 1) // 2
             self._see_from([kept if self._end - first > self._block else first for first in self._first])
-        start = self._base + self._cache.length
-        token = self._draw(self._logits(self._table[:, start : self._end], self._cache, self._behind)[:, -1])
+        new = self._parts[-1] if self._cache.length else self.written[:, self._base :]
+        token, largest = self._draw(self._logits(new, self._cache, self._behind))
+        self._finite.add_(largest, alpha=0)  # 0, and NaN from the first largest on that is not finite: 0 · ∞ is NaN
+        token = token.to(new.dtype)
         if self._stop is not None:
-            token = torch.where(self._done, self._table[:, self._end - 1], token)
+            token = torch.where(self._done, new[:, -1:], token)
             self._done |= torch.isin(token, self._stop)
             self.finished = bool(self._done.all())
-        self._table[:, self._end] = token
+        self._parts.append(token)
         self._end += 1
-        self.finished |= self._end == self._table.shape[1]
+        self.finished |= self._end == self._full
+
+    def check(self) -> None:
+        """Refuses what was written from logits that were not finite; this waits for a GPU.
+
+        Raises:
+            ValueError: as :func:`companion.models.sampling.check_finite`.
+        """
+        check_finite(self._finite)
 
     def _see_from(self, first: list[int]) -> None:
         """Lets each row start at its column of ``first``; the cache, which starts at the least of them, is empty."""
         self._first, self._base, self._cache.length = first, min(first), 0
         behind = [column - self._base for column in first]
-        self._behind = torch.tensor(behind, device=self._table.device) if any(behind) else None
+        self._behind = torch.tensor(behind, device=self._done.device) if any(behind) else None
 
 
 def first_columns(tokens: Int[Tensor, "batch time"], padding_mask: Bool[Tensor, "batch time"] | None) -> list[int]:
