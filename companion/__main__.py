@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from companion import runtime
 from companion.commands import generate, pretrain
 from companion.commands.options import Parser
 
@@ -18,8 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except argparse.ArgumentError as error:
         known = error.message.startswith("expected --")
         return _refused(error.message if known else f"expected other options, got these ({error})")
-    except (ValueError, OSError, ImportError, MemoryError, OverflowError) as error:
-        return _refused(str(error) or "too little memory")
+    except (ValueError, OSError, ImportError, OverflowError) as error:
+        return _refused(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not runtime.is_out_of_memory(error):
+            raise
+        return _refused(f"expected a run that fits the memory, got one that does not ({error!r}): take smaller sizes")
     except KeyboardInterrupt as stop:
         where = f": {stop}; the same command goes on from there" if str(stop) else ""
         print(f"interrupted{where}", file=sys.stderr)

@@ -148,6 +148,19 @@ def held_memory(device: torch.device) -> int:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is what torch, NumPy or Python raise where there is too little memory.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("a shape that does not fit"))
+        (True, False)
+    """
+    # torch has no class of its own for the CPU's memory
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
 def seed_everything(seed: int) -> None:
     """Seeds Python's, NumPy's legacy and torch's generators (all devices)."""
     random.seed(seed)

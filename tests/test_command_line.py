@@ -10,13 +10,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from gguf_files import write
+from tokenizers import pre_tokenizers
 
+from companion import training
 from companion.__main__ import _parser, main
 from companion.commands.options import described
 from companion.commands.pretrain import _config, _settings
-from companion.models import GPT
+from companion.models import GPT, ChatTokenizer, GPTConfig
 from companion.training import TrainConfig, read_recipe
 from companion.training.recipe import CONFIGS
 
@@ -102,13 +107,13 @@ def test_a_run_that_is_told_to_stop_keeps_a_checkpoint(zoo, tmp_path, number, co
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(run.glob("checkpoints/step-*")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == code
     assert errors.startswith(words)
     assert "Traceback" not in errors
@@ -295,7 +300,44 @@ def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys)
             assert re.fullmatch(r"error: expected .*, got .*\n", errors), (flag, word, errors)
             if word in ("nonsense", "0.5.5") and flag not in FREE | {"--model", "--prompt", "--device"}:
                 assert flag in errors, (flag, word, errors)
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "corpus.lock"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["--steps", "1" + 23 * "0"], r"steps \* batch_size below 2\*\*63, got steps=10{23} and batch_size=4"),
+        (["--batch-size", "1000000000"], r"machine's .* GiB, got 238 GiB of tokens a step, for which batch_size can"),
+        (["--batch-size", "10000000"], r"machine's .* GiB, got 179 GiB of logits, for which micro_batch_size can be"),
+        (
+            ["--n-embd", "10000000"],
+            r"machine's .* GiB, got \S+ GiB of weights, for which n_layer, n_embd, n_inner",
+        ),
+        (["--n-layer", "1000000000"], r"got 1.16e\+04 GiB of weights"),
+        (["--n-inner", "1" + 30 * "0"], r"GiB of weights"),
+        (["--vocab-size", "2000000"], r"enough pairs for 2000000 tokens, got \d+: give more text"),
+        (["--block-size", "100000"], r"= 200001 training tokens, got \d+: give more text, or a smaller block_size"),
+    ],
+)
+def test_what_no_machine_and_no_text_can_do_is_refused_and_leaves_nothing(zoo, tmp_path, capsys, typed, message):
+    (tmp_path / "there").mkdir()
+    for run in (tmp_path / "runs" / "new", tmp_path / "there"):
+        assert main(pretrain(zoo, run, *typed)) == 2
+        errors = capsys.readouterr().err
+        assert re.fullmatch(f"error: expected .*{message}.*\n", errors), errors
+    assert not (tmp_path / "runs").exists()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_too_little_memory_is_said_in_one_line_and_another_fault_is_not_hidden(zoo, tmp_path, monkeypatch, capsys):
+    for far_too_much in (lambda: torch.empty(2**60), lambda: np.empty(2**58), lambda: bytearray(2**60)):
+        monkeypatch.setattr(training, "fit", lambda *_, ask=far_too_much, **__: ask())
+        assert main(pretrain(zoo, tmp_path / "run")) == 2
+        errors = capsys.readouterr().err
+        assert re.fullmatch(r"error: expected a run that fits the memory, got .*: take smaller sizes\n", errors), errors
+    monkeypatch.setattr(training, "fit", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        main(pretrain(zoo, tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
@@ -343,6 +385,65 @@ def test_own_text(tmp_path, capsys):
     (text / "0.txt").write_bytes(b"caf\xe9")
     assert main(["pretrain", "--out", str(tmp_path / "other"), *own[3:]]) == 2
     assert "0.txt, got 0xe9 at byte 3" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+GPT2_NAMES = {
+    "wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "ln_1": "attn_norm", "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output", "ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
+    "lm_head": "output",
+}  # fmt: skip
+
+
+def write_gguf(path, **metadata):
+    """A small GPT-2 that writes letters, with weights so large that its first token decides which."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = ["<|begin|>", "<|stop|>", "<|endoftext|>", *alphabet, alphabet[0] + alphabet[1]]
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab_size=len(tokens), block_size=32, n_layer=1, n_head=2, n_embd=32, bias=True, tied=False))
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        module, leaf = name.removeprefix("h.0.").rsplit(".", 1)
+        where = "blk.0." if name.startswith("h.0.") else ""
+        values = torch.randn(parameter.shape) if parameter.ndim > 1 else parameter.detach()
+        if module == "lm_head":
+            values *= torch.tensor([[1.0 if token.isascii() and token.isalpha() else 0.1] for token in tokens])
+        tensors[f"{where}{GPT2_NAMES[module]}.{leaf}"] = values.numpy(), "F32"
+    sizes = {"context_length": 32, "block_count": 1, "attention.head_count": 2, "embedding_length": 32,
+             "feed_forward_length": 128, "attention.layer_norm_epsilon": 1e-5}  # fmt: skip
+    read = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "token_type": [3] * 3 + [1] * (len(tokens) - 3),
+            "merges": [f"{alphabet[0]} {alphabet[1]}"], "bos_token_id": 0, "eos_token_id": 1}  # fmt: skip
+    told = {f"gpt2.{key}": value for key, value in sizes.items()}
+    return write(
+        path, "gpt2", told | {f"tokenizer.ggml.{key}": value for key, value in (read | metadata).items()}, tensors
+    )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "prompt", "before"),
+    [
+        ({"add_bos_token": True}, "hay", ["<|begin|>"]),
+        ({"add_bos_token": True}, "", ["<|begin|>"]),
+        ({"add_bos_token": False}, "hay", []),
+        ({}, "hay", []),
+        ({}, "", ["<|endoftext|>"]),
+    ],
+)
+def test_a_gguf_file_goes_on_with_a_text_as_it_says(tmp_path, capsys, metadata, prompt, before):
+    file = write_gguf(tmp_path / "small.gguf", **metadata)
+    model, tokenizer = GPT.from_pretrained(file), ChatTokenizer.from_pretrained(file)
+    written = []
+    for start in (before, *({(), ("<|begin|>",), ("<|endoftext|>",), ("<|stop|>",)} - {tuple(before)})):
+        tokens = [*map(tokenizer.tokenizer.token_to_id, start), *tokenizer.encode(prompt)]
+        if tokens:
+            stop = tokenizer.stop_tokens
+            both = model.generate(torch.tensor([tokens]), 12, temperature=0.0, stop_tokens=stop)
+            written.append(tokenizer.decode(both[0], skip_special_tokens=True) + "\n")
+    for path in (file, tmp_path):
+        command = ["generate", "--model", str(path), "--prompt", prompt, "--max-new-tokens", "12", "--temperature", "0"]
+        assert main(command) == 0
+        assert capsys.readouterr().out == written[0]
+    assert written[0] not in written[1:]  # what stands before the prompt can be told from what is written
 
 
 def test_torchrun_trains_one_model_in_two_processes(zoo, tmp_path):

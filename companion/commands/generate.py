@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer
 from companion import data, runtime
 from companion.commands.options import reader
 from companion.models import GPT, ChatTokenizer
+from companion.models.hub.gguf import find_gguf
 
 HELP = "write text with a trained GPT"
 
@@ -17,7 +19,12 @@ HELP = "write text with a trained GPT"
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     for name, kind, default, text in (
-        ("model", str, None, "folder that pretrain wrote, or a .gguf file"),
+        (
+            "model",
+            str,
+            None,
+            "folder that pretrain wrote, or a .gguf file; one for conversations goes on with the text as any other",
+        ),
         ("prompt", str, "", "text to go on from; none starts a new text"),
         (
             "max-new-tokens",
@@ -40,25 +47,41 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the prompt, and what the model writes after it as it is drawn."""
-    folder = Path(options.model)
-    model = GPT.from_pretrained(folder)
-    own = folder.suffix == ".gguf"
-    tokenizer = (
-        ChatTokenizer.from_pretrained(folder).tokenizer if own else data.load_tokenizer(folder / "tokenizer.json")
-    )
-    model.to(runtime.pick_device(options.device))
-    end = data.end_of_text_id(tokenizer)
-    prompt = data.encode(tokenizer, [options.prompt])[:-1].tolist() if options.prompt else []
+    path, device = Path(options.model), runtime.pick_device(options.device)
+    model = GPT.from_pretrained(path).to(device)
+    tokenizer, before, stop_tokens = _reading(path, new=not options.prompt)
+    prompt = tokenizer.encode(options.prompt, add_special_tokens=False).ids
     written = model.generate_stream(
-        data.as_batch(np.array([end, *prompt]), next(model.parameters()).device),
+        data.as_batch(np.array([*before, *prompt]), device),
         options.max_new_tokens,
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
         seed=options.seed,
-        stop_tokens=[end],
+        stop_tokens=stop_tokens,
     )
     _show(tokenizer, prompt, (int(token) for token in written))
+
+
+def _reading(path: Path, *, new: bool) -> tuple[Tokenizer, list[int], list[int]]:
+    """The model's tokenizer, the tokens that stand before a prompt, and those that end a text.
+
+    Before a prompt stands what the tokenizer itself puts there, such as a beginning of text. In the texts of pretrain
+    that is the end of the text before, with which any other model begins a text that has no prompt.
+    """
+    if find_gguf(path) is None:
+        tokenizer = data.load_tokenizer(path / "tokenizer.json")
+        end = data.end_of_text_id(tokenizer)
+        return tokenizer, _put_before(tokenizer) or [end], [end]
+    chat = ChatTokenizer.from_pretrained(path)
+    before = _put_before(chat.tokenizer)
+    return chat.tokenizer, before or [chat.end_of_text] * new, chat.stop_tokens
+
+
+def _put_before(tokenizer: Tokenizer) -> list[int]:
+    encoding = tokenizer.encode("a")
+    marked = takewhile(lambda pair: pair[1], zip(encoding.ids, encoding.special_tokens_mask, strict=True))
+    return [token for token, _ in marked]
 
 
 def _show(tokenizer: Tokenizer, prompt: list[int], written: Iterable[int]) -> None:

@@ -1,11 +1,14 @@
 """``python -m companion pretrain``: from text to a GPT, its tokenizer, and its score beside n-grams."""
 
 import argparse
+import contextlib
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from companion import data, runtime, training
 from companion.commands.options import add_fields, reader
@@ -52,12 +55,11 @@ def run(options: argparse.Namespace) -> None:
     config = _config(training.TrainConfig, settings | {"checkpoint_dir": folder / "checkpoints"})
     device = runtime.pick_device(config.device)
     _refuse_other_folder(folder)
-    _refuse_too_large(model_config)
+    _refuse_too_large(model_config, config, device)
     runtime.seed_everything(config.seed)
     model = GPT(model_config)
     first = runtime.process_rank() == 0  # under torchrun one process speaks for all
-    corpus = _corpus(corpus_config, folder / "corpus")
-    batches = data.TokenBatches(corpus.train, corpus.validation, block_size=model_config.block_size)
+    corpus, batches = _text(corpus_config, model_config.block_size, folder)
     precision = runtime.pick_precision(config.precision, device)
     if first:
         print(f"{len(corpus.train):,} training and {len(corpus.validation):,} validation tokens")
@@ -115,12 +117,20 @@ def _refuse_other_folder(folder: Path) -> None:
         raise ValueError(f"expected an empty or new folder for --out, or that of a run, got {folder} with {got}")
 
 
-def _refuse_too_large(config: GPTConfig) -> None:
-    """Refuses a model whose weights alone do not fit this machine, before they are drawn one by one."""
-    needed, there = 4 * parameter_count(config), runtime.total_memory()
-    if needed > there > 0:
-        got = f"weights of {needed / 2**30:.3g} GiB: take a smaller n_layer, n_embd, n_inner or block_size"
-        raise ValueError(f"expected a model that fits this machine's {there / 2**30:.3g} GiB, got {got}")
+def _refuse_too_large(model: GPTConfig, config: training.TrainConfig, device: torch.device) -> None:
+    """Refuses weights that alone do not fit this machine, before they are drawn one by one, and such batches."""
+    rows = min(config.batch_size, config.micro_batch_size or config.batch_size)
+    needs = {
+        "weights, for which n_layer, n_embd, n_inner and block_size": 4 * parameter_count(model),
+        "tokens a step, for which batch_size": 16 * config.batch_size * model.block_size,  # two numbers of 64 bits each
+    }
+    if device.type == "cpu":  # on a GPU, micro-batches are halved until they fit
+        needs["logits, for which micro_batch_size"] = 4 * rows * model.block_size * model.vocab_size
+    there = runtime.total_memory()
+    for what, needed in needs.items():
+        if needed > there > 0:
+            got = f"{needed / 2**30:.3g} GiB of {what} can be smaller"
+            raise ValueError(f"expected a run that fits this machine's {there / 2**30:.3g} GiB, got {got}")
 
 
 class _RecipeKeeper:
@@ -135,15 +145,27 @@ class _RecipeKeeper:
             self.written = True
 
 
-def _corpus(config: data.CorpusConfig, folder: Path) -> data.TokenCorpus:
-    """The corpus in ``folder``, made where there is none: by the first process that comes, while the others wait."""
-    with runtime.locked(folder.with_suffix(".lock")):
-        corpus = data.open_corpus(folder, dataclasses.asdict(config))
-        if corpus is None:
-            source = config.text or f"the docstrings of {', '.join(config.packages)}"
-            print(f"reading {source}", flush=True)
-            corpus = data.write_corpus(config, folder)
-    return corpus
+def _text(config: data.CorpusConfig, block_size: int, folder: Path) -> tuple[data.TokenCorpus, data.TokenBatches]:
+    """The run's corpus, made where there is none: by the first process that comes, while the others wait."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = False
+    try:
+        with runtime.locked(folder / "corpus.lock"):
+            corpus = data.open_corpus(folder / "corpus", dataclasses.asdict(config))
+            if corpus is None:
+                made = True
+                source = config.text or f"the docstrings of {', '.join(config.packages)}"
+                print(f"reading {source}", flush=True)
+                corpus = data.write_corpus(config, folder / "corpus")
+        return corpus, data.TokenBatches(corpus.train, corpus.validation, block_size=block_size)
+    except (ValueError, OSError):
+        if made:  # text that will not do leaves nothing behind
+            shutil.rmtree(folder / "corpus", ignore_errors=True)
+            (folder / "corpus.lock").unlink(missing_ok=True)
+            for path in missing:
+                with contextlib.suppress(OSError):  # another process may be at work in it
+                    path.rmdir()
+        raise
 
 
 def _keep(model: GPT, corpus: data.TokenCorpus, history: training.History, folder: Path) -> None:

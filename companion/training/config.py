@@ -109,6 +109,9 @@ class TrainConfig:
 
     def _check_together(self) -> None:
         """Refuses fields that contradict each other."""
+        if self.steps * self.batch_size >= 2**63:  # items are counted in 64 bits
+            got = f"steps={self.steps} and batch_size={self.batch_size}"
+            raise ValueError(f"expected steps * batch_size below 2**63, got {got}")
         busy = self.warmup_steps + (self.decay_steps if self.schedule == "wsd" else 0)
         if self.warmup_steps >= self.steps or busy > self.steps:
             got = f"warmup_steps={self.warmup_steps} and decay_steps={self.decay_steps} of {self.steps}"

@@ -65,7 +65,7 @@ class Stepper:
                 loss = self._gradients(batch)
                 break
             except RuntimeError as error:  # torch's OutOfMemoryError, and the CPU's, which has no class of its own
-                if not _is_out_of_memory(error) or self.rows == 1 or self.world.size > 1:
+                if not runtime.is_out_of_memory(error) or self.rows == 1 or self.world.size > 1:
                     raise
                 self._check_halving(len(batch[0]), error)
             self._halve(len(batch[0]))
@@ -144,7 +144,3 @@ def make_stepper(
 
 def _finite(gradient: torch.Tensor) -> bool:
     return bool((gradient.to_local() if isinstance(gradient, DTensor) else gradient).isfinite().all())
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

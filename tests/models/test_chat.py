@@ -185,6 +185,14 @@ def test_a_small_file(tmp_path):
     assert ChatTokenizer.from_pretrained(tmp_path).encode("ab") == [5]
 
 
+def test_a_text_begins_as_the_file_says(tmp_path):
+    """With special tokens: without them, as conversations need it, nothing is added."""
+    begins = ChatTokenizer.from_pretrained(small(tmp_path, add_bos_token=True, bos_token_id=1))
+    assert (begins.tokenizer.encode("ab").ids, begins.encode("ab")) == ([1, 5], [5])
+    plain = ChatTokenizer.from_pretrained(small(tmp_path, add_bos_token=False, bos_token_id=1))
+    assert plain.tokenizer.encode("ab").ids == [5]
+
+
 def test_a_folder_gives_back_what_was_saved(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     again = ChatTokenizer.from_pretrained(tmp_path)
@@ -207,6 +215,8 @@ def test_a_folder_gives_back_what_was_saved(tokenizer, tmp_path):
         ({"pre": None}, "expected tokenizer.ggml.pre in the metadata of .*, got none"),
         ({"eos_token_id": None}, "expected eos_token to be a token of the tokenizer, got None"),
         ({"eos_token_id": 8}, "expected tokenizer.ggml.eos_token_id below 8 in .*, got 8"),
+        ({"add_bos_token": True}, "expected tokenizer.ggml.bos_token_id in the metadata of .*, got none"),
+        ({"add_bos_token": True, "bos_token_id": 8}, "expected tokenizer.ggml.bos_token_id below 8 in .*, got 8"),
         ({"merges": ["a b c"]}, "expected merges of two tokens each in .*"),
         ({"merges": ["b b"]}, "expected merges of two tokens each in .*"),
     ],

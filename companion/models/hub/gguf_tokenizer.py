@@ -1,6 +1,6 @@
 """The byte-level BPE tokenizer in a GGUF file."""
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from companion.models.hub.gguf import GGUFFile
 
@@ -14,7 +14,7 @@ _CONTROL, _USER_DEFINED = 3, 4
 
 
 def read_tokenizer(file: GGUFFile) -> Tokenizer:
-    """The tokenizer, without a rule of its own about special tokens.
+    """The tokenizer; where the file says so, a text that it encodes with special tokens begins with ``bos_token``.
 
     transformers' own reading (5.23) takes GPT-2's split whatever the file says; where it says ``smollm``, digits after
     several spaces or empty lines come out otherwise there than the model was trained on.
@@ -39,6 +39,9 @@ def read_tokenizer(file: GGUFFile) -> Tokenizer:
     for special, kind in ((True, _CONTROL), (False, _USER_DEFINED)):
         found = [token for token, its_kind in zip(tokens, types, strict=False) if its_kind == kind]
         tokenizer.add_tokens([AddedToken(token, normalized=False, special=special) for token in found])
+    if file.get("tokenizer.ggml.add_bos_token"):
+        index, begin = file.need("tokenizer.ggml.bos_token_id"), read_special_tokens(file)["bos_token"]
+        tokenizer.post_processor = processors.TemplateProcessing(single=[begin, "$A"], special_tokens=[(begin, index)])
     return tokenizer
 
 
