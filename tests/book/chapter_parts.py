@@ -6,7 +6,10 @@ import re
 from chapter_code import nodes
 from nbformat import NotebookNode
 
-SECTIONS = ("Goals", "What the essays get wrong", "Checks", "Exercises", "Summary", "References")
+SECTIONS = (
+    *("Goals", "Claims you will meet", "Checks", "Exercises"),
+    *("What to do on Monday", "Summary", "Sources", "References"),
+)
 
 
 def markdown(notebook: NotebookNode) -> str:
@@ -28,7 +31,7 @@ def section(notebook: NotebookNode, heading: str) -> list[NotebookNode]:
 
 
 def has_its_parts(notebook: NotebookNode) -> list[str]:
-    """Title, goals, what to know before, corrections, checks, exercises, summary, references; in this order."""
+    """Title, goals, what to know before, and all sections, in this order."""
     text = markdown(notebook)
     complaints = []
     if not re.match(r"# \S", text):
@@ -43,10 +46,19 @@ def has_its_parts(notebook: NotebookNode) -> list[str]:
     return complaints
 
 
+def prose_of(notebook: NotebookNode, heading: str) -> str:
+    """The text of the section `## heading`."""
+    return re.split(r"^## ", markdown(notebook).partition(f"## {heading}\n")[2], maxsplit=1, flags=re.M)[0]
+
+
+def opening(notebook: NotebookNode) -> str:
+    """What stands between the title and the goals."""
+    return markdown(notebook).partition("\n")[2].partition("## Goals")[0]
+
+
 def has_goals(notebook: NotebookNode) -> list[str]:
     """Three to five goals, as a list."""
-    text = markdown(notebook).partition("## Goals")[2]
-    text = re.split(r"^## |\{admonition\}", text, maxsplit=1, flags=re.M)[0]
+    text = re.split(r"\{admonition\}", prose_of(notebook, "Goals"), maxsplit=1)[0]
     goals = re.findall(r"^(?:[-*]|\d+\.) +\S", text, re.M)
     return [] if 3 <= len(goals) <= 5 else [f"expected 3 to 5 goals as a list under '## Goals', got {len(goals)}"]
 
@@ -98,8 +110,11 @@ def solutions(notebook: NotebookNode) -> dict[str, tuple[str, list[NotebookNode]
 
 
 def has_summary(notebook: NotebookNode) -> list[str]:
-    body = re.split(r"^## ", markdown(notebook).partition("## Summary")[2], maxsplit=1, flags=re.M)[0]
-    return [] if len(body.split()) >= 10 else ["expected a summary of at least ten words under '## Summary'"]
+    return (
+        []
+        if len(prose_of(notebook, "Summary").split()) >= 10
+        else ["expected a summary of at least ten words under '## Summary'"]
+    )
 
 
 def has_citations(notebook: NotebookNode) -> list[str]:

@@ -13,6 +13,20 @@ from chapter_code import (
     short_cells,
     uses_companion,
 )
+from chapter_lesson import (
+    answers_the_decision,
+    claims_are_tested,
+    figures_are_mentioned,
+    narrow_code,
+    no_errata,
+    opens_with_a_decision,
+    plots_and_checks_are_folded,
+    prose_between_code,
+    right_length,
+    sets_its_threads,
+    sources_are_short,
+    states_its_time,
+)
 from chapter_parts import has_assertions, has_citations, has_exercises, has_goals, has_its_parts, has_summary, markdown
 from nbformat import NotebookNode
 
@@ -152,9 +166,18 @@ def clean_metadata(notebook: NotebookNode) -> list[str]:
     return complaints + [f"cell {n}: has no id" for n, cell in enumerate(notebook.cells, 1) if not cell.get("id")]
 
 
-RULES: tuple[Rule, ...] = (
+#: What every notebook keeps, also one of the appendix.
+NOTEBOOK_RULES: tuple[Rule, ...] = (
     *(executed_in_order, nothing_skipped, no_errors, mostly_compared),
     *(no_empty_cells, short_cells, plain_python, uses_companion, offline),
     *(small_outputs, figures_described, no_machine_paths),
-    *(has_its_parts, has_goals, has_assertions, has_exercises, has_summary, has_citations, clean_metadata),
+    *(no_errata, narrow_code, prose_between_code, plots_and_checks_are_folded, figures_are_mentioned),
+    *(sets_its_threads, clean_metadata),
 )
+#: What makes it a chapter; the template keeps these, too.
+TEMPLATE_RULES: tuple[Rule, ...] = (
+    *NOTEBOOK_RULES,
+    *(has_its_parts, has_goals, has_assertions, has_exercises, has_summary, has_citations),
+    *(opens_with_a_decision, answers_the_decision, states_its_time, claims_are_tested, sources_are_short),
+)
+RULES = (*TEMPLATE_RULES, right_length)

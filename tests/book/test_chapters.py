@@ -10,26 +10,33 @@ import yaml
 from chapter_parts import markdown
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-NAMES = [path.relative_to(ROOT / "book").with_suffix("").as_posix() for path in CHAPTERS]
+NOTEBOOKS = sorted(path for path in (ROOT / "book").glob("*/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NAMES = [path.relative_to(ROOT / "book").with_suffix("").as_posix() for path in NOTEBOOKS]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-@pytest.fixture(scope="module", params=CHAPTERS, ids=NAMES)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=NAMES)
 def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
     return nbformat.read(request.param, as_version=4)
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
-def test_chapter(notebook: nbformat.NotebookNode, rule: rules.Rule) -> None:
+def test_chapter(notebook: nbformat.NotebookNode, request: pytest.FixtureRequest, rule: rules.Rule) -> None:
+    if "appendix/" in request.node.name and rule not in rules.NOTEBOOK_RULES:
+        return  # a notebook of the appendix is no lesson
     assert rule(notebook) == []
+
+
+@pytest.mark.parametrize("rule", rules.TEMPLATE_RULES, ids=lambda rule: rule.__name__)
+def test_the_template_keeps_the_rules(rule: rules.Rule) -> None:
+    assert rule(nbformat.read(ROOT / "book/_template.ipynb", as_version=4)) == []
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
     text = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     toc = yaml.safe_load(text)
     listed = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
-    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in [*CHAPTERS, *(ROOT / "book").rglob("*.md")]}
+    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in [*NOTEBOOKS, *(ROOT / "book").rglob("*.md")]}
     assert listed == pages
 
 

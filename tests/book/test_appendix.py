@@ -1,0 +1,129 @@
+"""The tables of the appendix: no row without an executed cell or a dated source, no section without a chapter."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BOOK = ROOT / "book"
+sys.path.insert(0, str(BOOK / "_ext"))
+
+import appendix_tables as tables  # noqa: E402 - the build finds it there, too
+
+CLAIMS = yaml.safe_load((BOOK / "appendix/claims.yml").read_text(encoding="utf-8"))
+ESSAYS = yaml.safe_load((BOOK / "appendix/sources.yml").read_text(encoding="utf-8"))
+CELLS = tables.tagged_cells(BOOK)
+ROWS = {str(key): row for part in CLAIMS.values() for key, row in part.items()}
+PUBLISHED = [(cell, number) for cell in CELLS for number in cell.published]
+
+
+def test_claims_are_numbered_without_a_gap() -> None:
+    assert list(CLAIMS["essays"]) == list(range(1, 51))
+
+
+@pytest.mark.parametrize("key", ROWS)
+def test_a_claim_has_a_cell_or_a_dated_source(key: str) -> None:
+    row = ROWS[key]
+    if "record" in row:
+        assert re.search(r"\b(19|20)\d\d\b|table of tested", row["record"])
+        return
+    deciding = [cell for cell in CELLS if key in cell.claims]
+    written = (BOOK / row["chapter"]).with_suffix(".ipynb").exists()
+    assert len(deciding) == written, f"claim {key}: {len(deciding)} cells tagged claim-{key}"
+    assert all(cell.executed and cell.label and cell.chapter == row["chapter"] for cell in deciding)
+
+
+def test_tags_name_claims() -> None:
+    assert {claim for cell in CELLS for claim in cell.claims} <= set(ROWS)
+
+
+def test_every_topic_has_a_place() -> None:
+    chapters = {chapter for essay in ESSAYS.values() for _, places in essay["sections"].values() for chapter in places}
+    written = {path.relative_to(BOOK).with_suffix("").as_posix() for path in BOOK.glob("*/*.ipynb")}
+    assert {name for name in written if not name.startswith("appendix/")} <= chapters  # each teaches some section
+    assert all(places for essay in ESSAYS.values() for _, places in essay["sections"].values())
+
+
+def test_claims_and_sources_agree_on_the_sections() -> None:
+    places = [(essay, part) for row in CLAIMS["essays"].values() for essay, part in sections(row["at"])]
+    assert [place for place in places if place[1] not in ESSAYS[place[0]]["sections"]] == []
+
+
+def sections(at: str) -> list[tuple[str, str]]:
+    """'S0 2.3, 6.3' as [('S0', '2.3'), ('S0', '6.3')]; a finer or a coarser one as the row that has it."""
+    essay, _, parts = at.partition(" ")
+    known = ESSAYS[essay]["sections"]
+    return [
+        (essay, next((s for s in known if part == s or part.startswith(f"{s}.") or s.startswith(f"{part}.")), part))
+        for part in parts.split(", ")
+    ]
+
+
+def test_chapters_name_sections_that_there_are() -> None:
+    for path in BOOK.glob("*/*.ipynb"):
+        text = "".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+        for essay, parts in re.findall(r"^- (S[0-4]) ([\w.]+(?:, [\w.]+)*):", text.partition("## Sources")[2], re.M):
+            assert all(part in ESSAYS[essay]["sections"] for _, part in sections(f"{essay} {parts}")), (
+                path,
+                essay,
+                parts,
+            )
+
+
+@pytest.mark.parametrize(("cell", "number"), PUBLISHED, ids=[number["what"] for _, number in PUBLISHED])
+def test_a_published_number_is_printed_by_its_cell(cell: tables.TaggedCell, number: dict[str, str]) -> None:
+    assert set(number) == {"what", "source", "printed", "ours"}
+    assert f"{{{number['source']}," in (ROOT / "references.bib").read_text(encoding="utf-8")
+    assert cell.executed
+    assert cell.label
+    assert number["ours"] in cell.output
+
+
+def test_every_chapter_reproduces_a_number() -> None:
+    written = {path.relative_to(BOOK).with_suffix("").as_posix() for path in BOOK.glob("*/*.ipynb")}
+    assert {name for name in written if not name.startswith("appendix/")} == {cell.chapter for cell, _ in PUBLISHED}
+
+
+# The makers of the tables, on a book of their own
+
+
+def cell(kind: str, source: str, count: int | None = 1, **metadata: object) -> dict[str, object]:
+    outputs = [{"output_type": "stream", "text": [source]}] if kind == "code" else []
+    return {"cell_type": kind, "source": [source], "execution_count": count, "metadata": metadata, "outputs": outputs}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    (tmp_path / "appendix").mkdir()
+    (tmp_path / "part").mkdir()
+    number = {"what": "parameters", "source": "author2017word", "printed": "7", "ours": "7.0"}
+    cells = [cell("markdown", "(here)=\n### A claim"), cell("code", "7.0", tags=["claim-1"], published=[number])]
+    (tmp_path / "part/one.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    rows = {n: {"at": "S0 1", "said": f"said {n}", "holds": f"holds {n}", "chapter": "part/one"} for n in (1, 2)}
+    rows[3] = {"at": "S0 A", "said": "said 3", "holds": "holds 3", "record": "A. Author, 2017."}
+    (tmp_path / "appendix/claims.yml").write_text(yaml.safe_dump({"essays": rows}), encoding="utf-8")
+    essay = {"title": "t", "english": "e", "sections": {"1": ["topic", ["part/one", "part/two"]]}}
+    (tmp_path / "appendix/sources.yml").write_text(yaml.safe_dump({"S0": essay}), encoding="utf-8")
+    return tmp_path
+
+
+def test_what_holds_is_told_where_it_is_shown(book: Path) -> None:
+    first, second, third = tables.claims(book, "essays").splitlines()[2:]
+    assert "holds 1" in first
+    assert "{ref}`One <here>`" in first
+    assert "holds 2" not in second
+    assert "coming in *One*" in second
+    assert "A. Author, 2017." in third
+
+
+def test_a_chapter_that_is_not_written_is_coming(book: Path) -> None:
+    assert tables.sources(book, "S0").splitlines()[-1] == "| 1 | topic | {doc}`/book/part/one`, *Two* (coming) |"
+
+
+def test_a_published_number_stands_beside_ours(book: Path) -> None:
+    row = tables.published_numbers(book).splitlines()[-1]
+    assert row == "| parameters | 7 {cite:p}`author2017word` | 7.0 | {ref}`One <here>` |"
