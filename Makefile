@@ -22,8 +22,8 @@ book: $(SITE) ## Build the site, strictly, and print where to open it
 	@echo "Open file://$(CURDIR)/_build/html/book/index.html"
 
 test: $(ENV) $(SITE) ## Test the package and the site, then execute every chapter and compare its outputs
-	$(BIN)/python -m pytest -q
-	$(BIN)/python -m pytest -q --nbval book
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval book
 
 # Half of them are simulations of companion.stats: these in one process, all others in another.
 slow: $(ENV) ## Test what takes minutes: simulations, fault tests, ONNX
