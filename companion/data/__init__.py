@@ -16,6 +16,7 @@ from companion.data.graphs import Graph, planted_graph, split_nodes
 from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
 from companion.data.imports import import_graph
 from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
+from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.speech_commands import speech_commands
 from companion.data.tensors import TensorBatches
@@ -69,6 +70,7 @@ __all__ = [
     "end_of_text_id",
     "import_graph",
     "load_tokenizer",
+    "module_groups",
     "open_corpus",
     "open_tokens",
     "pad_left",
@@ -79,8 +81,10 @@ __all__ = [
     "reversal_pairs",
     "save_corpus",
     "save_tokens",
+    "shared_bytes",
     "speech_commands",
     "split_by_module",
+    "split_by_overlap",
     "split_documents",
     "split_nodes",
     "stratified_split",
