@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, UInt64
+from jaxtyping import Bool, Int, UInt64
 
 from companion.data.corpora import Document, _normal, _paragraphs
 
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no byte of a run is lost modulo 2**64
+_BASE = 0x9E3779B97F4A7C15  # odd, so that no byte of a run is lost modulo 2**64
 
 
 def shared_bytes(text: str, others: Iterable[str], *, length: int = 50) -> Bool[np.ndarray, " bytes"]:
@@ -27,8 +27,8 @@ def shared_bytes(text: str, others: Iterable[str], *, length: int = 50) -> Bool[
         >>> shared_bytes("a cat sat", ["the cat slept"], length=5).astype(int)
         array([0, 1, 1, 1, 1, 1, 1, 0, 0])
     """
-    hashes = _run_hashes(text, length)
-    known = np.unique(np.concatenate([_run_hashes(other, length) for other in others] or [hashes[:0]]))
+    hashes, _ = _run_hashes([text], length)
+    known, _ = _run_hashes(list(others), length)
     return _covered(np.isin(hashes, known), length, len(text.encode()))
 
 
@@ -48,14 +48,11 @@ def module_groups(documents: Sequence[Document], *, length: int = 50, fraction: 
     """
     if not 0 < fraction < 1:
         raise ValueError(f"expected fraction in (0, 1), got {fraction}")
-    runs: dict[str, UInt64[np.ndarray, " runs"]] = {}
-    for module in sorted({document.module for document in documents}):
-        texts = (document.text for document in documents if document.module == module)
-        runs[module] = np.unique(np.concatenate([_run_hashes(text, length) for text in texts]))
-    names = list(runs)
-    group = {name: name for name in names}
-    for first, second in _overlapping(list(runs.values()), fraction):
-        one, other = sorted((group[names[first]], group[names[second]]))
+    names, of_document = np.unique([document.module for document in documents], return_inverse=True)
+    hashes, source = _run_hashes([document.text for document in documents], length)
+    group = {str(name): str(name) for name in names}
+    for first, second in _overlapping(hashes, of_document[source], len(names), fraction):
+        one, other = sorted((group[str(names[first])], group[str(names[second])]))
         group = {name: one if its == other else its for name, its in group.items()}
     return group
 
@@ -103,31 +100,54 @@ def _without(documents: list[Document], seen: set[str]) -> list[Document]:
     return kept
 
 
-def _overlapping(runs: list[UInt64[np.ndarray, " runs"]], fraction: float) -> list[tuple[int, int]]:
-    """The pairs of modules that share more than ``fraction`` of the runs of the shorter one."""
-    n = len(runs)
-    owner = np.repeat(np.arange(n), [len(each) for each in runs])
-    order = np.argsort(np.concatenate(runs), kind="stable")
-    starts = np.flatnonzero(np.diff(np.concatenate(runs)[order], prepend=0))
+def _overlapping(
+    hashes: UInt64[np.ndarray, " runs"], owner: Int[np.ndarray, " runs"], n: int, fraction: float
+) -> list[tuple[int, int]]:
+    """The pairs of the ``n`` owners that share more than ``fraction`` of the runs of the one with fewer."""
+    order = np.lexsort((owner, hashes))
+    hashes, owner = hashes[order], owner[order]
+    first = np.ones(len(hashes), dtype=bool)  # of a run that its owner holds more than once, the first counts
+    first[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
+    hashes, owner = hashes[first], owner[first]
     together = np.zeros((n, n), dtype=np.int64)
-    for owners in np.split(owner[order], starts):
-        if len(owners) > 1:
-            together[np.ix_(owners, owners)] += 1
-    sizes = np.array([len(each) for each in runs])
-    siblings = np.triu(together > fraction * np.minimum.outer(sizes, sizes), 1)
+    for apart in range(1, n):  # equal runs lie side by side, so pairs are at distance 1, 2, ... of each other
+        same = np.flatnonzero(hashes[apart:] == hashes[:-apart])
+        if not len(same):
+            break
+        np.add.at(together, (owner[same], owner[same + apart]), 1)
+    sizes = np.bincount(owner, minlength=n)
+    siblings = together > fraction * np.minimum.outer(sizes, sizes)
     return [(int(i), int(j)) for i, j in np.argwhere(siblings)]
 
 
-def _run_hashes(text: str, length: int) -> UInt64[np.ndarray, " runs"]:
-    """A number for each run of ``length`` bytes: equal for equal runs, and for others with a chance of about 2**-64."""
+def _run_hashes(texts: Sequence[str], length: int) -> tuple[UInt64[np.ndarray, " runs"], Int[np.ndarray, " runs"]]:
+    """A number for each run of ``length`` bytes, and its text: equal for equal runs, for others hardly ever.
+
+    The number is a polynomial in the bytes. That of a run of a + b bytes is had from those of its two parts.
+    """
     if length < 1:
         raise ValueError(f"expected a length of at least 1, got {length}")
-    symbols = np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint64) + np.uint64(1)
-    n = max(0, len(symbols) - length + 1)
-    hashes = np.zeros(n, dtype=np.uint64)
-    for place in range(length if n else 0):
-        hashes = hashes * _BASE + symbols[place : place + n]
-    return hashes ^ (hashes >> np.uint64(29))
+    raw = [text.encode() for text in texts]
+    symbols = np.frombuffer(b"".join(raw), dtype=np.uint8).astype(np.uint64) + np.uint64(1)
+    source = np.repeat(np.arange(len(raw)), [len(each) for each in raw])
+    n = len(symbols) - length + 1
+    if n < 1:
+        return np.empty(0, dtype=np.uint64), source[:0]
+    hashes, part, done, size, left = np.zeros(len(symbols) + 1, dtype=np.uint64), symbols, 0, 1, length
+    while left:
+        if left & 1:  # the next ``size`` bytes join the run
+            hashes = hashes[: len(hashes) - size] * _power(size) + part[done:][: len(hashes) - size]
+            done += size
+        left >>= 1
+        if left:
+            part = part[:-size] * _power(size) + part[size:]
+            size *= 2
+    inside = source[:n] == source[length - 1 :][:n]
+    return hashes[inside], source[:n][inside]
+
+
+def _power(exponent: int) -> np.uint64:
+    return np.uint64(pow(_BASE, exponent, 2**64))
 
 
 def _covered(starts: Bool[np.ndarray, " runs"], length: int, n_bytes: int) -> Bool[np.ndarray, " bytes"]:

@@ -17,15 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-
 from companion import data, training
 from companion.models import GPT, GPTConfig, smollm2
+from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 VOCABULARY, BLOCK, BATCH = 500, 128, 8
-WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (100, 200, 400), (0, 1, 2)
-PER_MODULE = 1_200  # bytes of each test module that the assistant reads
+WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (50, 100), (0, 1, 2)
+PER_MODULE = 500  # bytes of each test module that the assistant reads
 
 
 def texts() -> tuple[list[data.Document], list[data.Document], list[data.Document]]:
@@ -35,7 +34,9 @@ def texts() -> tuple[list[data.Document], list[data.Document], list[data.Documen
 
 def tokens() -> tuple[np.ndarray, np.ndarray]:
     """Training and validation tokens."""
-    train, validation, _ = ([document.text for document in part] for part in texts())
+    train, validation, _ = (
+        [document.text for document in part] for part in texts()
+    )
     tokenizer = data.train_tokenizer(train, VOCABULARY)
     return data.encode(tokenizer, train), data.encode(tokenizer, validation)
 
@@ -43,7 +44,11 @@ def tokens() -> tuple[np.ndarray, np.ndarray]:
 def new_model(width: int, depth: int, seed: int) -> GPT:
     """A model with heads 32 wide."""
     torch.manual_seed(seed)
-    return GPT(GPTConfig(VOCABULARY, BLOCK, depth, n_head=max(1, width // 32), n_embd=width))
+    return GPT(
+        GPTConfig(
+            VOCABULARY, BLOCK, depth, n_head=max(1, width // 32), n_embd=width
+        )
+    )
 
 
 def plan(steps: int, seed: int = 0, eval_every: int = 0) -> training.TrainConfig:
@@ -51,7 +56,8 @@ def plan(steps: int, seed: int = 0, eval_every: int = 0) -> training.TrainConfig
     return training.TrainConfig(
         steps=steps,
         batch_size=BATCH,
-        lr=4e-3,
+        optimizer="muon",
+        lr=1.2e-2,
         min_lr_ratio=0.02,
         warmup_steps=max(1, steps // 20),
         eval_every=eval_every,
@@ -60,28 +66,37 @@ def plan(steps: int, seed: int = 0, eval_every: int = 0) -> training.TrainConfig
     )
 
 
-def record_gpt(steps: int = 3_000) -> None:
+def record_gpt(steps: int) -> None:
     """Weights of the long run, and its loss on the way."""
     train, validation = tokens()
     model = new_model(96, 2, seed=0)
     batches = data.TokenBatches(train, validation[:10_000], block_size=BLOCK)
-    history = training.fit(model, batches, plan(steps, eval_every=250))
-    save_file({name: each.clone() for name, each in model.state_dict().items()}, HERE / "gpt.safetensors")
+    history = training.fit(model, batches, plan(steps, eval_every=steps // 8))
+    save_file(
+        {name: each.clone() for name, each in model.state_dict().items()},
+        HERE / "gpt.safetensors",
+    )
     validated = history.validation
     rows = [(int(step), round(float(loss), 5)) for step, loss in validated.items()]
     write("gpt.csv", ("step", "validation_nats"), rows)
 
 
-def grid_cell(train: np.ndarray, validation: np.ndarray, width: int, steps: int, seed: int) -> tuple[int, float]:
+def grid_cell(
+    train: np.ndarray, validation: np.ndarray, width: int, steps: int, seed: int
+) -> tuple[int, float]:
     """Parameters, and nats a token on the first 10,000 validation tokens."""
     model = new_model(width, 2, seed)
     history = training.fit(
-        model, data.TokenBatches(train, validation[:10_000], block_size=BLOCK), plan(steps, seed)
+        model,
+        data.TokenBatches(train, validation[:10_000], block_size=BLOCK),
+        plan(steps, seed),
     )
-    return sum(each.numel() for each in model.parameters()), float(history.validation.iloc[-1])
+    return sum(each.numel() for each in model.parameters()), float(
+        history.validation.iloc[-1]
+    )
 
 
-def record_grid() -> None:
+def record_grid(_: int) -> None:
     """Every width at every length, three seeds each."""
     train, validation = tokens()
     rows = []
@@ -90,7 +105,11 @@ def record_grid() -> None:
             for seed in SEEDS:
                 parameters, loss = grid_cell(train, validation, width, steps, seed)
                 rows.append((width, parameters, steps, seed, round(loss, 5)))
-    write("grid.csv", ("width", "parameters", "steps", "seed", "validation_nats"), rows)
+    write(
+        "grid.csv",
+        ("width", "parameters", "steps", "seed", "validation_nats"),
+        rows,
+    )
 
 
 def excerpts(test: list[data.Document]) -> list[data.Document]:
@@ -98,13 +117,13 @@ def excerpts(test: list[data.Document]) -> list[data.Document]:
     chosen, used = [], dict.fromkeys((document.module for document in test), 0)
     for document in test:
         n = len(document.text.encode())
-        if 200 <= n and used[document.module] + n <= PER_MODULE:
+        if n >= 200 and used[document.module] + n <= PER_MODULE:
             chosen.append(document)
             used[document.module] += n
     return chosen
 
 
-def record_assistant() -> None:
+def record_assistant(_: int) -> None:
     """Nats of each excerpt under the pretrained assistant, which reads each by itself."""
     model, tokenizer = smollm2()
     rows = []
@@ -113,28 +132,47 @@ def record_assistant() -> None:
         end = data.end_of_text_id(tokenizer.tokenizer)
         nats = training.token_losses(model, ids, end_of_text=end).sum()
         digest = hashlib.sha256(document.text.encode()).hexdigest()[:16]
-        rows.append((document.module, document.name, digest, len(document.text.encode()), len(ids), round(nats, 3)))
-    write("assistant.csv", ("module", "name", "sha256", "bytes", "tokens", "nats"), rows)
+        rows.append(
+            (
+                document.module,
+                document.name,
+                digest,
+                len(document.text.encode()),
+                len(ids),
+                round(nats, 3),
+            )
+        )
+    write(
+        "assistant.csv",
+        ("module", "name", "sha256", "bytes", "tokens", "nats"),
+        rows,
+    )
 
 
-def write(name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+def write(
+    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
+) -> None:
     with (HERE / name).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-def note(name: str, seconds: float) -> None:
+def note(name: str, steps: int, seconds: float) -> None:
     """Who made it, when, with what: one entry of run.json."""
     path = HERE / "run.json"
     about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     packages = ("torch", "numpy", "tokenizers", "safetensors")
     about[name] = {
-        "command": f"python book/recorded/pretraining/record.py {name}",
+        "command": f"python book/recorded/pretraining/record.py {name} --steps {steps}",
         "seeds": list(SEEDS) if name == "grid" else [0],
         "machine": f"{platform.machine()}, one thread",
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
-        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
-        "sha256": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(HERE.glob(f"{name}.*"))},
+        "versions": {"python": platform.python_version()}
+        | {p: importlib.metadata.version(p) for p in packages},
+        "sha256": {
+            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(HERE.glob(f"{name}.*"))
+        },
     }
     path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
@@ -143,10 +181,17 @@ RUNS = {"gpt": record_gpt, "grid": record_grid, "assistant": record_assistant}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="*", default=list(RUNS), help=f"which of {', '.join(RUNS)}; all by default")
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        default=list(RUNS),
+        help=f"which of {', '.join(RUNS)}; all by default",
+    )
+    parser.add_argument("--steps", type=int, default=2_000, help="of the run gpt")
+    given = parser.parse_args(sys.argv[1:])
     torch.set_num_threads(1)
-    for run in parser.parse_args(sys.argv[1:]).runs:
+    for run in given.runs:
         started = time.perf_counter()
-        RUNS[run]()
-        note(run, time.perf_counter() - started)
+        RUNS[run](given.steps)
+        note(run, given.steps, time.perf_counter() - started)
         print(f"{run}: {time.perf_counter() - started:.0f} s")

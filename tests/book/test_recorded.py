@@ -1,0 +1,68 @@
+"""Recorded runs: each says how it was made, is small and is what was written; the cheapest is made again."""
+
+import csv
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+RECORDED = Path(__file__).parents[2] / "book" / "recorded"
+FOLDERS = sorted(path.parent for path in RECORDED.glob("*/run.json"))
+RUNS = [(folder, name) for folder in FOLDERS for name in json.loads((folder / "run.json").read_text(encoding="utf-8"))]
+MEGABYTE = 2**20
+
+
+@pytest.mark.parametrize(("folder", "name"), RUNS, ids=[f"{folder.name}-{name}" for folder, name in RUNS])
+def test_a_run_says_how_it_was_made(folder: Path, name: str) -> None:
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))[name]
+    assert {"command", "seeds", "machine", "date", "versions", "sha256"} <= set(run)
+    assert {"python", "torch"} <= set(run["versions"])
+    assert run["sha256"]
+    for file, digest in run["sha256"].items():
+        assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == digest
+        assert (folder / file).stat().st_size <= 2 * MEGABYTE
+    script = run["command"].split()[1]
+    assert (RECORDED.parents[1] / script).is_file()
+
+
+def test_every_recorded_file_belongs_to_a_run() -> None:
+    for folder in FOLDERS:
+        runs = json.loads((folder / "run.json").read_text(encoding="utf-8")).values()
+        named = {name for run in runs for name in run["sha256"]}
+        others = {path.name for path in folder.iterdir() if path.is_file()} - {"run.json", "record.py"}
+        assert others == named
+
+
+def test_all_are_small() -> None:
+    assert sum(path.stat().st_size for path in RECORDED.rglob("*") if path.is_file()) <= 20 * MEGABYTE
+
+
+@pytest.mark.slow
+def test_the_cheapest_run_of_pretraining_comes_out_again() -> None:
+    script = load(RECORDED / "pretraining" / "record.py")
+    with (RECORDED / "pretraining" / "grid.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        width, steps, seed = (int(row[key]) for key in ("width", "steps", "seed"))
+        parameters, loss = script.grid_cell(*script.tokens(), width, steps, seed)
+    finally:
+        torch.set_num_threads(before)
+    assert parameters == int(row["parameters"])
+    assert loss == pytest.approx(float(row["validation_nats"]), abs=0.02)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
