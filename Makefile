@@ -30,6 +30,9 @@ slow: $(ENV) ## Test what takes minutes: simulations, fault tests, ONNX
 	@$(BIN)/python -m pytest -q -m slow tests/stats & stats=$$!; \
 	    $(BIN)/python -m pytest -q -m slow --ignore=tests/stats; others=$$?; wait $$stats && exit $$others
 
+recorded: $(ENV) ## Make the recorded runs again (hours; each is kept beside its run.json)
+	@for script in book/recorded/*/record.py; do $(BIN)/python $$script || exit 1; done
+
 refresh: $(ENV) ## Execute the chapters again, in place (CHAPTERS="book/a/b.ipynb …" for some)
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --inplace --coalesce-streams $(CHAPTERS)  # in one piece, however it came
@@ -73,4 +76,4 @@ $(SITE): $(ENV) $(SITE_SOURCES)
 	    echo "make book: the strict build failed; all of it is in _build/build.log" >&2; exit 1; }
 	@touch $@
 
-.PHONY: help env book test slow refresh lab lint clean
+.PHONY: help env book test slow recorded refresh lab lint clean
