@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
+
 from companion import data, training
 from companion.models import GPT, GPTConfig, smollm2
-from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 VOCABULARY, BLOCK, BATCH = 500, 128, 8
@@ -152,6 +153,7 @@ def record_assistant(_: int) -> None:
 def write(
     name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
 ) -> None:
+    """A table as a CSV file beside this one."""
     with (HERE / name).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
