@@ -34,7 +34,7 @@ class TensorBatches:
         return tuple(tensor[rows] for tensor in self.train)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these batches from others, of large tensors by samples (see :mod:`companion.data.fingerprint`)."""
+        """What tells these batches from others, of large tensors by samples (see ``companion.data.fingerprint``)."""
         return {
             "train": [digest(tensor) for tensor in self.train],
             "validation": [digest(tensor) for tensor in self.validation_set],

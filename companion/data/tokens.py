@@ -144,7 +144,7 @@ def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
 def pad_left(
     prompts: Sequence[Sequence[int] | Tokens], device: torch.device | str = "cpu"
 ) -> tuple[Int[Tensor, "batch time"], Bool[Tensor, "batch time"]]:
-    """Prompts as one batch, filled with 0 on their left, and its padding mask: what :meth:`GPT.generate` takes.
+    """Prompts as one batch, filled with 0 on their left, and its padding mask: what :meth:`companion.models.GPT.generate` takes.
 
     Raises:
         ValueError: for no prompt, or an empty one.
@@ -202,7 +202,7 @@ class TokenBatches:
         return both[:, :-1], both[:, 1:]
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these batches from others, of a large file by samples (see :mod:`companion.data.fingerprint`)."""
+        """What tells these batches from others, of a large file by samples (see ``companion.data.fingerprint``)."""
         return {
             "block_size": self.block_size,
             "train": digest(self.train),

@@ -97,7 +97,7 @@ def _leave() -> None:
 class Trainable(nn.Module):
     """``model.loss`` as a forward pass: what compiles, and what the processes' hooks stand around.
 
-    A model with ``joined_loss`` computes it from the rows of all processes (see :mod:`companion.training.parts`).
+    A model with ``joined_loss`` computes it from the rows of all processes (see ``companion.training.parts``).
     """
 
     def __init__(self, model: nn.Module, *, processes: int = 1) -> None:

@@ -26,7 +26,7 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
 
     Only a batch that is divided, among processes or into micro-batches, and validation in several batches need
     ``n_targets``: the gradient is then that of the whole batch, but for what is drawn at random, such as dropout. A
-    model whose loss or normalization joins the examples of a batch is not divided (:mod:`companion.training.parts`).
+    model whose loss or normalization joins the examples of a batch is not divided (``companion.training.parts``).
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest whole checkpoint; on the CPU in float32 the
     result is the same to the bit as without the stop. Ctrl-C and SIGTERM, which a machine sends that is about to be

@@ -55,7 +55,7 @@ class ChatTokenizer:
 
     @property
     def end_of_text(self) -> int:
-        """The token that ends a document: ``<|endoftext|>`` where there is one, else :attr:`end_of_turn`."""
+        """The token that ends a document, ``<|endoftext|>`` where there is one, else :attr:`end_of_turn`."""
         return self._special_ids.get(_END_OF_TEXT, self.end_of_turn)
 
     @property

@@ -68,7 +68,7 @@ class Reliability(Result):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a bin: mean prediction, frequency with its interval, number of examples."""
+        """One row a bin, with mean prediction, frequency and its interval, and number of examples."""
         return pd.DataFrame([each.row for each in self.bins])
 
     def __str__(self) -> str:

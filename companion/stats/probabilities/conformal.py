@@ -172,7 +172,7 @@ class ConformalIntervals(Result):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row an example: the bounds of its interval."""
+        """One row an example, with the bounds of its interval."""
         return pd.DataFrame({"low": self.low, "high": self.high})
 
     def plot(self, axes: Axes | None = None) -> Axes:
