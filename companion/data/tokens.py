@@ -144,7 +144,7 @@ def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
 def pad_left(
     prompts: Sequence[Sequence[int] | Tokens], device: torch.device | str = "cpu"
 ) -> tuple[Int[Tensor, "batch time"], Bool[Tensor, "batch time"]]:
-    """Prompts as one batch, filled with 0 on their left, and its padding mask: what :meth:`companion.models.GPT.generate` takes.
+    """Prompts as one batch, filled with 0 on their left, and its mask, for :meth:`companion.models.GPT.generate`.
 
     Raises:
         ValueError: for no prompt, or an empty one.
