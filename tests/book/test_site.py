@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build/html"
 PAGES = sorted(path for path in SITE.rglob("*.html") if not path.relative_to(SITE).parts[0].startswith("_"))
 NAMES = [path.relative_to(SITE).with_suffix("").as_posix() for path in PAGES]
-CHAPTERS = sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+CHAPTERS = sorted(path for path in (ROOT / "book").glob("*/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 PHONE = {"width": 390, "height": 844}
