@@ -380,6 +380,7 @@ def test_own_text(tmp_path, capsys):
     assert f"reading {text}" in printed
     held_out = re.search(r"bits per byte on ([\d,]+) bytes", printed)
     assert 3 * 65 < int(held_out[1]) < 3 * 75  # a tenth of the documents
+    assert len(re.findall(r"[\d.]+  \(no interval: 3 held-out documents are too few\)", printed)) == 4
     assert read_recipe(run / "recipe.toml")["text"] == str(text)
     assert main([*own, "--packages", "wordyzoo"]) == 2
     (text / "0.txt").write_bytes(b"caf\xe9")

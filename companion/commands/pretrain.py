@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import dataclasses
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from companion import data, runtime, training
 from companion.commands.options import add_fields, reader
@@ -187,5 +189,15 @@ def _report(model: GPT, corpus: data.TokenCorpus) -> None:
     part = "" if len(counted) == len(corpus.train) else f"; n-grams of the first {len(counted):,} training tokens"
     print(f"bits per byte on {corpus.validation_bytes.sum():,} bytes of held-out text (lower is better{part})")
     for name, losses in rows.items():
-        score = training.bits_per_byte(losses, corpus.validation_bytes, corpus.validation_module, seed=0)
-        print(f"  {name:<8} {score.estimate:.3f}  ({score.level:.0%} interval {score.low:.3f} to {score.high:.3f})")
+        print(f"  {name:<8} {_bits_per_byte(losses, corpus)}")
+
+
+def _bits_per_byte(losses: Float[np.ndarray, " time"], corpus: data.TokenCorpus) -> str:
+    """The score with its interval, which a few documents do not give: the run ends well without it."""
+    n_bytes, module = corpus.validation_bytes, corpus.validation_module
+    try:
+        score = training.bits_per_byte(losses, n_bytes, module, seed=0)
+    except ValueError:
+        score_alone, few = losses.sum() / math.log(2) / n_bytes.sum(), len(np.unique(module))
+        return f"{score_alone:.3f}  (no interval: {few} held-out documents are too few)"
+    return f"{score.estimate:.3f}  ({score.level:.0%} interval {score.low:.3f} to {score.high:.3f})"

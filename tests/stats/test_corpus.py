@@ -86,3 +86,9 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
 def test_refuses(rows, combine, message):
     with pytest.raises(ValueError, match=message):
         corpus_ci(rows, combine, n_resamples=99, seed=0)
+
+
+def test_a_document_drawn_again_and_again_has_no_spread_whatever_rounding_leaves():
+    rows = [[140.2, 70], [138.1, 69], [142.3, 71]]  # 1 in 9 resamples of 3 documents holds one of them only
+    with pytest.raises(ValueError, match=r"got 0 on 1[01]\.\d% of them; too few observations differ"):
+        corpus_ci(rows, ratio, n_resamples=9_999, seed=0)

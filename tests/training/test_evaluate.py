@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from companion.models import GPT, GPTConfig
+from companion.stats import corpus_ci
 from companion.training import bits_per_byte, token_losses
 
 
@@ -41,6 +42,8 @@ def test_bits_per_byte_is_a_ratio_of_sums_with_groups_resampled():
     residual = np.bincount(groups, losses / np.log(2)) - score.estimate * np.bincount(groups, n_bytes)
     error = np.sqrt((residual**2).sum() * 53 / 52) / n_bytes.sum()
     assert (score.high - score.low) / 2 == pytest.approx(1.96 * error, rel=0.1)
+    rows = np.stack([losses / np.log(2), n_bytes], axis=1)
+    assert score == corpus_ci(rows, lambda sums: sums[..., 0] / sums[..., 1], clusters=groups, seed=0)
     tokens_alone = bits_per_byte(losses, n_bytes, np.arange(len(groups)), seed=0)
     assert tokens_alone.high - tokens_alone.low < 0.5 * (score.high - score.low)  # what ignoring the groups would claim
 

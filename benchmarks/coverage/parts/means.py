@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.coverage.case import Case, covers
-from benchmarks.coverage.laws import clustered, clusters_of
+from benchmarks.coverage.laws import clustered, clusters_of, documents
 from companion.stats import (
     Interval,
     correlation_ci,
@@ -95,6 +95,9 @@ def _ratios() -> list[Case]:
         clusters = clusters_of(rng, 30)
         return ratio_ci(*lognormal(rng, len(clusters)), paired=True, clusters=clusters)
 
+    def of_documents(rng: Generator, sigma: float) -> Interval:
+        return ratio_ci(*documents(rng, 20, sigma=sigma).T, paired=True)
+
     def independent(rng: Generator, n: int) -> Interval:
         return ratio_ci(rng.exponential(2, n), rng.exponential(1, n), paired=False)
 
@@ -106,6 +109,11 @@ def _ratios() -> list[Case]:
                options="paired", may_refuse=True),
         covers("ratio_ci", "lognormal rows", "100", lambda rng: ratio_ci(*lognormal(rng, 100), paired=True), 1,
                options="paired"),
+        *(
+            covers("ratio_ci", f"documents, σ = {sigma}", "20", partial(of_documents, sigma=sigma), 0.2,
+                   options="paired", may_refuse=True)
+            for sigma in (0.5, 1)
+        ),
         covers("ratio_ci", "normal", "10", partial(normal, n=10, paired=True), 2, options="paired"),
         covers("ratio_ci", "lognormal rows", "30 clusters", in_clusters, 1, options="clusters"),
         covers("ratio_ci", "normal", "10 and 10", partial(normal, n=10, paired=False), 2, options="independent"),

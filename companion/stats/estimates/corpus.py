@@ -57,6 +57,10 @@ def corpus_ci(
     300        0.951 (0.947)  0.930 (0.921)
     =========  =============  =============
 
+    Fieller's interval, which is for ratios only (:func:`companion.stats.ratio_ci` with ``paired=True``), covers 0.945
+    to 0.955 on the same documents from 20 on, and is as narrow. But of samples of 10 documents with σ = 1 it refuses
+    9%, and of 5 a half, where this one covers 0.909 and 0.910. Below 5 there is no answer.
+
     The score must not grow with the corpus, as a total does: no value lies where more documents would lead it.
 
     Args:
@@ -121,16 +125,13 @@ def _value_and_error(
     score: Combine, weights: Weights, rows: Float[np.ndarray, "documents sums"]
 ) -> tuple[Values, Values]:
     """The score of weighted documents and its standard error to first order, but for a factor that cancels."""
-    n, k = rows.shape
     sums, step = weights @ rows, 1e-5 * np.abs(rows).sum(0)
     step[step == 0] = 1e-5
     slopes = np.stack([(score(sums + h) - score(sums - h)) / (2 * h.sum()) for h in np.diag(step)], axis=-1)
-    centered = rows - rows.mean(0)  # before squaring, for precision
-    products = np.einsum("di,dj->dij", centered, centered).reshape(n, k * k)
-    shifts = weights @ centered
-    covariance = (weights @ products).reshape(-1, k, k) - shifts[:, :, None] * shifts[:, None, :] / n
-    variances = np.einsum("ri,rij,rj->r", slopes, covariance, slopes)
-    return score(sums), np.sqrt(np.maximum(variances, 0))
+    centered = rows - rows.mean(0)
+    means = np.einsum("rk,rk->r", slopes, weights @ centered / len(rows))
+    residuals = slopes @ centered.T - means[:, None]  # before squaring: one document drawn again and again gives 0
+    return score(sums), np.sqrt(np.einsum("rd,rd,rd->r", weights, residuals, residuals))
 
 
 def _as_rows(statistics: ArrayLike) -> Shaped[np.ndarray, "documents sums"]:
