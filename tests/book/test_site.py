@@ -1,25 +1,15 @@
 """The built site, opened from disk in headless Chromium with the network off."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from browsing import CHAPTERS, DESKTOP, PAGES, PHONE, ROOT, SITE, Visit, open_page
+from playwright.sync_api import Browser, BrowserContext
 
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "_build/html"
-PAGES = sorted(path for path in SITE.rglob("*.html") if not path.relative_to(SITE).parts[0].startswith("_"))
 NAMES = [path.relative_to(SITE).with_suffix("").as_posix() for path in PAGES]
-CHAPTERS = sorted(path for path in (ROOT / "book").glob("*/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
 MIN_CONTRAST = 4.5  # WCAG 2.1, level AA, body text
 
 # What a reader would see of MyST or reStructuredText that was not understood.
@@ -68,60 +58,6 @@ LOW_CONTRAST = """minimum => {
   }
   return [...low];
 }"""
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skips, saying why; fails instead where a browser is required."""
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        unavailable("no Chromium on this machine")
-    if not PAGES:
-        unavailable("the site is not built: make book")
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        arguments = [*as_root, "--host-resolver-rules=MAP * ~NOTFOUND"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-@dataclass
-class Visit:
-    """A page, and what went wrong while it was open."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        page, complain = self.page, self.complaints.append
-        page.on("request", lambda r: None if is_local(r.url) else complain(f"asks for {r.url}"))
-        page.on("requestfailed", lambda r: complain(f"could not load {r.url}"))
-        page.on("console", lambda m: complain(f"console: {m.text}") if m.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complain(f"error: {error}"))
-
-
-def is_local(url: str) -> bool:
-    return url.startswith(("file:", "data:", "blob:", "about:"))
-
-
-def open_page(context: BrowserContext, path: Path) -> Visit:
-    visit = Visit(context.new_page())
-    visit.watch()
-    visit.page.goto(path.as_uri(), wait_until="load")
-    return visit
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=DESKTOP, color_scheme="light", offline=True)
-    yield context
-    context.close()
 
 
 @pytest.fixture(scope="module", params=PAGES or [None], ids=NAMES or ["no-site"])
