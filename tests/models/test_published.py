@@ -6,13 +6,18 @@ import torch
 from companion.economics.compute import parameter_count, six_nd
 from companion.models import BERT, GPT, PUBLISHED, BERTClassifierConfig, GPTConfig
 
-#: What the releases of GPT-2 and Llama 2 have.
+#: What the releases of GPT-2, Llama 2 and Llama 3 have.
 EXACT = {
     "GPT-2 small": 124_439_808,
     "GPT-2 medium": 354_823_168,
     "GPT-2 large": 774_030_080,
     "GPT-2 XL": 1_557_611_200,
     "Llama-2 7B": 6_738_415_616,
+    "Llama-2 13B": 13_015_864_320,
+    "Llama-2 70B": 68_976_648_192,
+    "Llama-3 8B": 8_030_261_248,
+    "Llama-3 70B": 70_553_706_496,
+    "Llama-3.1 405B": 405_853_388_800,
 }
 #: Millions of parameters in tables 2.1 and D.1 of Brown et al. 2020.
 ROUNDED = {
