@@ -15,7 +15,7 @@ from benchmarks.report import RESULTS, header, tell, write
 #: Of a case whose samples cost little; others say how many they have.
 SAMPLES = 4_000
 
-COLUMNS = "what", "law", "n", "samples", "share (95% interval)", "median width", "allowed", "verdict"
+COLUMNS = "what", "distribution", "n", "samples", "proportion (95% interval)", "median width", "allowed", "verdict"
 
 
 def main(arguments: list[str]) -> int:
@@ -55,11 +55,11 @@ def report(found: dict[str, list[Found]], samples: int, kept: Mapping[str, str] 
     return f"""# Coverage of intervals, level and power of tests, by simulation
 
 {header(f"python -m benchmarks.coverage --samples {samples}{only}")}
-- a share is that of samples whose interval held the truth, or whose test rejected at 5% (level: there was nothing to
-  find; power: there was), with Wilson's 95% interval for the noise of the simulation
+- a proportion is that of samples whose interval held the truth, or whose test rejected at 5% (level: there was
+  nothing to find; power: there was), with Wilson's 95% interval for the noise of the simulation
 - what is allowed: {_range(COVERAGE)} for a 95% interval, {_range(LEVEL)} for a test at 5%, or what the docstring
-  states, which the last column repeats; a claim is refuted where the share's interval lies wholly outside, and
-  undecided where only the share itself does
+  states, which the last column repeats; a claim is refuted where the proportion's interval lies wholly outside, and
+  undecided where only the proportion itself does
 - in place of samples that a function refuses, as its docstring says, others are drawn; their number is in brackets
 
 {tables}
@@ -77,13 +77,13 @@ def _title(name: str) -> str:
 
 
 def _row(found: Found) -> str:
-    share, claim = found.share(), found.claim
+    proportion, claim = found.proportion(), found.claim
     cells = [
         f"`{found.case.function}` {found.case.options}".strip() + (f": {claim.quantity}" if claim.quantity else ""),
-        found.case.law,
+        found.case.distribution,
         found.case.n,
         f"{found.samples:,}" + (f" ({found.refused:,})" if found.refused else ""),
-        f"{share.estimate:.3f} ({share.low:.3f} to {share.high:.3f})",
+        f"{proportion.estimate:.3f} ({proportion.low:.3f} to {proportion.high:.3f})",
         "" if math.isnan(found.width) else f"{found.width:.3g}",
         _range(claim.allowed),
         found.verdict + (f"; {claim.reason}" if claim.reason else ""),

@@ -33,11 +33,11 @@ Draw = Callable[[np.random.Generator], tuple[Outcome, ...]]
 
 @dataclass(frozen=True)
 class Claim:
-    """Between which shares one of a case's outcomes is to be a hit.
+    """Between which proportions one of a case's outcomes is to be a hit.
 
     Attributes:
         quantity: which outcome, in words; empty where there is one only.
-        allowed: least and largest share of hits.
+        allowed: least and largest proportion of hits.
         reason: why another range than a 95% interval's, or a 5% test's.
     """
 
@@ -48,11 +48,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Case:
-    """A function, the law of its data, and what is claimed.
+    """A function, the distribution of its data, and what is claimed.
 
     Attributes:
         function: its name in ``companion.stats``.
-        law: of the data.
+        distribution: of the data.
         n: how many examples, in words.
         draw: from a generator to the outcomes of one sample, one a claim.
         claims: in the order of the outcomes.
@@ -62,7 +62,7 @@ class Case:
     """
 
     function: str
-    law: str
+    distribution: str
     n: str
     draw: Draw
     claims: tuple[Claim, ...] = (Claim(),)
@@ -78,7 +78,7 @@ class Case:
     @property
     def title(self) -> str:
         """What tells this case from all others."""
-        return f"{self.what}: {self.law}, {self.n}"
+        return f"{self.what}: {self.distribution}, {self.n}"
 
 
 def inside(interval: Interval, truth: float) -> Outcome:
@@ -98,7 +98,7 @@ def seed(rng: np.random.Generator) -> int:
 
 def covers(
     function: str,
-    law: str,
+    distribution: str,
     n: str,
     interval: Callable[[np.random.Generator], Interval],
     truth: float,
@@ -112,7 +112,7 @@ def covers(
     """The case of one interval, whose truth is always the same."""
     return Case(
         function,
-        law,
+        distribution,
         n,
         lambda rng: (inside(interval(rng), truth),),
         (Claim("", allowed, reason),),
@@ -124,7 +124,7 @@ def covers(
 
 def holds(
     function: str,
-    law: str,
+    distribution: str,
     n: str,
     p_value: Callable[[np.random.Generator], float],
     *,
@@ -135,5 +135,11 @@ def holds(
 ) -> Case:
     """The case of one test at 5%, of data that hold no difference."""
     return Case(
-        function, law, n, lambda rng: (rejects(p_value(rng)),), (Claim("level", allowed, reason),), options, samples
+        function,
+        distribution,
+        n,
+        lambda rng: (rejects(p_value(rng)),),
+        (Claim("level", allowed, reason),),
+        options,
+        samples,
     )

@@ -31,14 +31,14 @@ class Found:
     width: float
     refused: int
 
-    def share(self, *, level: float = 0.95) -> Interval:
-        """The share of hits, with Wilson's interval."""
+    def proportion(self, *, level: float = 0.95) -> Interval:
+        """The proportion of hits, with Wilson's interval."""
         return proportion_ci(self.hits, self.samples, level=level)
 
     def refutes(self, *, level: float = 0.95) -> bool:
-        """Whether the interval of the share lies wholly outside the range that is claimed."""
-        share, (least, most) = self.share(level=level), self.claim.allowed
-        return share.high < least or share.low > most
+        """Whether the interval of the proportion lies wholly outside the range that is claimed."""
+        proportion, (least, most) = self.proportion(level=level), self.claim.allowed
+        return proportion.high < least or proportion.low > most
 
     @property
     def verdict(self) -> str:

@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
-from benchmarks.coverage.laws import rated
+from benchmarks.coverage.distributions import rated
 from companion.stats.estimates.agreement import cohen_kappa_ci, fleiss_kappa_ci, krippendorff_alpha_ci
 
 NAN = float("nan")
@@ -61,7 +61,7 @@ DISTANCES = {"nominal": lambda a, b, _: a != b, "interval": lambda a, b, _: (a -
 @pytest.mark.parametrize("scale", DISTANCES)
 def test_alpha_equals_its_definition_over_all_pairs(scale):
     rng = np.random.default_rng(0)
-    ratings = rated(rng, 41, 3, shares=(0.5, 0.1, 0.3, 0.1)).astype(float) ** 2
+    ratings = rated(rng, 41, 3, proportions=(0.5, 0.1, 0.3, 0.1)).astype(float) ** 2
     ratings[rng.random(ratings.shape) < 0.3] = NAN
     expected = by_pairs(ratings, DISTANCES[scale])
     assert krippendorff_alpha_ci(ratings, scale=scale).estimate == pytest.approx(expected)

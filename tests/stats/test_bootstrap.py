@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.coverage.laws import clustered
+from benchmarks.coverage.distributions import clustered
 from companion.stats import bootstrap_ci
 from companion.stats.resampling import bootstrap
 

@@ -13,7 +13,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import log_loss
 
-from benchmarks.coverage.laws import forecasts
+from benchmarks.coverage.distributions import forecasts
 from companion.stats.probabilities import calibration, conformal
 from companion.stats.probabilities.calibration import reliability
 from companion.stats.probabilities.conformal import conformal_intervals, conformal_sets

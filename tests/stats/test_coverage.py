@@ -27,14 +27,14 @@ def titles(cases):
 @pytest.mark.parametrize("case", **titles([case for case in CASES if case.samples * QUICK >= 5]))
 def test_a_few_samples_do_not_refute(case):
     for found in simulate(case, int(case.samples * QUICK)):
-        assert not found.refutes(level=0.999), f"{found.claim}: {found.share(level=0.999)}"
+        assert not found.refutes(level=0.999), f"{found.claim}: {found.proportion(level=0.999)}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", **titles(CASES))
 def test_many_samples_do_not_refute(case):
     for found in simulate(case, case.samples):
-        assert not found.refutes(), f"{found.claim}: {found.share()}"
+        assert not found.refutes(), f"{found.claim}: {found.proportion()}"
 
 
 def halved(rng):
@@ -107,13 +107,13 @@ def test_the_report_names_what_is_refuted(monkeypatch, capsys):
 
 def test_some_parts_alone_leave_the_tables_of_the_others(monkeypatch, tmp_path):
     right = covers("mean_ci", "normal", "10", lambda rng: mean_ci(rng.normal(size=10)), 0)
-    monkeypatch.setattr("benchmarks.coverage.__main__.PARTS", {"means": [right], "shares": [right]})
+    monkeypatch.setattr("benchmarks.coverage.__main__.PARTS", {"means": [right], "proportions": [right]})
     monkeypatch.setattr("benchmarks.report.RESULTS", tmp_path)
     monkeypatch.setattr("benchmarks.coverage.__main__.RESULTS", tmp_path)
     main(["--samples", "4000"])
     whole = (tmp_path / "coverage.md").read_text()
     main(["--samples", "200", "--parts", "means"])
-    of_means, of_shares = (tmp_path / "coverage.md").read_text().split("\n## ")[1:]
+    of_means, of_proportions = (tmp_path / "coverage.md").read_text().split("\n## ")[1:]
     assert "| 4,000 |" not in of_means
     assert "| 200 |" in of_means
-    assert of_shares.strip() == whole.split("\n## ")[2].strip()
+    assert of_proportions.strip() == whole.split("\n## ")[2].strip()

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.coverage.case import Case, covers
-from benchmarks.coverage.laws import rated
+from benchmarks.coverage.distributions import rated
 from companion.stats import Interval, cohen_kappa_ci, fleiss_kappa_ci, krippendorff_alpha_ci
 
 Generator = np.random.Generator
@@ -20,18 +20,18 @@ def cases() -> list[Case]:
 
 def _case(
     function: str, options: str, interval: Callable[[np.ndarray], Interval], n: int, agree: float,
-    shares: tuple[float, ...], missing: float, stated: tuple[tuple[float, float], str],
+    proportions: tuple[float, ...], missing: float, stated: tuple[tuple[float, float], str],
 ) -> Case:  # fmt: skip
     def draw(rng: Generator) -> Interval:
-        ratings = rated(rng, n, 3, agree=agree, shares=shares)
+        ratings = rated(rng, n, 3, agree=agree, proportions=proportions)
         if missing:
             ratings = np.where(rng.random(ratings.shape) < missing, np.nan, ratings)
         return interval(ratings)
 
-    law = f"{len(shares)} categories{', one of 15%' if shares == RARE else ''}, agreement {agree}"
+    data = f"{len(proportions)} categories{', one of 15%' if proportions == RARE else ''}, agreement {agree}"
     return covers(
-        function, f"{law}, {missing:.0%} missing" if missing else law, f"{n}", draw, agree, options=options,
-        samples=2_000, allowed=stated[0], reason=stated[1], may_refuse=shares == RARE,
+        function, f"{data}, {missing:.0%} missing" if missing else data, f"{n}", draw, agree, options=options,
+        samples=2_000, allowed=stated[0], reason=stated[1], may_refuse=proportions == RARE,
     )  # fmt: skip
 
 
@@ -41,8 +41,8 @@ def _two_raters() -> list[Case]:
 
     stated, rare = ((0.91, 0.98), "0.91 to 0.98 stated"), ((0.91, 0.97), "0.91 to 0.96 stated")
     return [
-        _case("cohen_kappa_ci", f"weights {weights}", partial(kappa, weights=weights), n, agree, shares, 0, claim)
-        for weights, n, agree, shares, claim in [
+        _case("cohen_kappa_ci", f"weights {weights}", partial(kappa, weights=weights), n, agree, proportions, 0, claim)
+        for weights, n, agree, proportions, claim in [
             ("none", 50, 0.0, EQUAL, stated),
             ("none", 50, 0.8, EQUAL, stated),
             ("none", 200, 0.6, EQUAL, stated),
@@ -62,11 +62,11 @@ def _three_raters() -> list[Case]:
             partial(krippendorff_alpha_ci, scale=scale),
             n,
             agree,
-            shares,
+            proportions,
             missing,
             claim,
         )
-        for scale, n, agree, shares, missing, claim in [
+        for scale, n, agree, proportions, missing, claim in [
             ("nominal", 20, 0.6, EQUAL, 0.3, stated),
             ("ordinal", 20, 0.6, EQUAL, 0.3, stated),
             ("interval", 20, 0.6, EQUAL, 0.0, stated),

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from scipy.stats import norm
 
 from benchmarks.coverage.case import Case, covers, seed
-from benchmarks.coverage.laws import clustered, clusters_of, documents
+from benchmarks.coverage.distributions import clustered, clusters_of, documents
 from companion.stats import Interval, auc_bootstrap_ci, bootstrap_ci, corpus_ci
 
 Generator = np.random.Generator

@@ -79,10 +79,10 @@ def _differences() -> list[Case]:
 
 def _in_clusters() -> list[Case]:
     def drawn(
-        rng: Generator, n: int, share: float, icc: float
+        rng: Generator, n: int, p: float, icc: float
     ) -> tuple[Float[np.ndarray, " answers"], Float[np.ndarray, " answers"]]:
         both = 1 / icc - 1
-        each = rng.beta(both * share, both * (1 - share), n).repeat(10)
+        each = rng.beta(both * p, both * (1 - p), n).repeat(10)
         return (rng.random(10 * n) < each).astype(float), np.arange(n).repeat(10).astype(float)
 
     def halves(rng: Generator, n: int) -> Interval:
@@ -93,14 +93,14 @@ def _in_clusters() -> list[Case]:
     few = {"allowed": (0.90, 0.97), "reason": "0.92 stated for 100 clusters of which few fail"}
     return [
         *(
-            covers("clustered_proportion_ci", f"share {share}, intraclass correlation {icc}", f"{n} clusters of 10",
-                   lambda rng, n=n, share=share, icc=icc: clustered_proportion_ci(*drawn(rng, n, share, icc)), share,
+            covers("clustered_proportion_ci", f"proportion {p}, intraclass correlation {icc}", f"{n} clusters of 10",
+                   lambda rng, n=n, p=p, icc=icc: clustered_proportion_ci(*drawn(rng, n, p, icc)), p,
                    **claim)
-            for n, share, icc, claim in [
+            for n, p, icc, claim in [
                 (20, 0.9, 0.4, SAFE), (50, 0.97, 0.4, SAFE), (50, 0.97, 0.2, SAFE), (100, 0.97, 0.4, few),
             ]
         ),
-        covers("mean_ci", "halves right, share 0.9", "50 clusters of 10", partial(halves, n=50), 0.9,
+        covers("mean_ci", "halves right, proportion 0.9", "50 clusters of 10", partial(halves, n=50), 0.9,
                options="bounds, clusters", **SAFE),
     ]  # fmt: skip
 
@@ -111,19 +111,20 @@ def _right_or_wrong() -> list[Case]:
         return stratified_mean_ci(right.ravel(), np.repeat([0, 1], n), weights={0: 0.3, 1: 0.7})
 
     def permuted(rng: Generator, n: int, paired: bool) -> Interval:
-        a, b = (rng.random(n) < share for share in (0.95, 0.8))
+        a, b = (rng.random(n) < p for p in (0.95, 0.8))
         return permutation_test(a, b, paired=paired, n_resamples=1).difference
 
     safe = {"allowed": (0.93, 1.0), "reason": "Bonett and Price's is on the safe side"}
     return [
-        covers("mean_ci", "right or wrong, share 0.9", "30", lambda rng: mean_ci(rng.random(30) < 0.9), 0.9,
-               allowed=(0.93, 0.98), reason="exactly 0.974, which moves in steps with the share"),
-        covers("stratified_mean_ci", "right or wrong, shares 0.95 and 0.8", "2 × 20", partial(stratified, n=20), 0.845),
-        covers("stratified_mean_ci", "right or wrong, shares 0.95 and 0.8", "2 × 100", partial(stratified, n=100),
+        covers("mean_ci", "right or wrong, proportion 0.9", "30", lambda rng: mean_ci(rng.random(30) < 0.9), 0.9,
+               allowed=(0.93, 0.98), reason="exactly 0.974, which moves in steps with the proportion"),
+        covers("stratified_mean_ci", "right or wrong, proportions 0.95 and 0.8", "2 × 20", partial(stratified, n=20),
                0.845),
-        covers("permutation_test", "right or wrong, shares 0.95 and 0.8", "30 pairs",
+        covers("stratified_mean_ci", "right or wrong, proportions 0.95 and 0.8", "2 × 100", partial(stratified, n=100),
+               0.845),
+        covers("permutation_test", "right or wrong, proportions 0.95 and 0.8", "30 pairs",
                partial(permuted, n=30, paired=True), 0.15, options="paired", **safe),
-        covers("permutation_test", "right or wrong, shares 0.95 and 0.8", "30 and 30",
+        covers("permutation_test", "right or wrong, proportions 0.95 and 0.8", "30 and 30",
                partial(permuted, n=30, paired=False), 0.15, options="independent", allowed=(0.93, 0.98),
                reason="Newcombe's near a bound"),
     ]  # fmt: skip

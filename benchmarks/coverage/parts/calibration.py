@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.coverage.case import LEVEL, Case, Claim, Outcome, covers, inside, rejects, seed
-from benchmarks.coverage.laws import forecasts
+from benchmarks.coverage.distributions import forecasts
 from companion.stats import (
     Interval,
     Reliability,
@@ -32,17 +32,17 @@ def true_error(result: Reliability, predicted: np.ndarray, true: np.ndarray) -> 
 
 
 def _errors() -> list[Case]:
-    def draw(rng: Generator, n: int, bins: int, law: dict[str, float]) -> tuple[Outcome, ...]:
-        predicted, true, outcome = forecasts(rng, n, **law)
+    def draw(rng: Generator, n: int, bins: int, data: dict[str, float]) -> tuple[Outcome, ...]:
+        predicted, true, outcome = forecasts(rng, n, **data)
         result = reliability(outcome, predicted, bins=bins)
         error = inside(result.error, true_error(result, predicted, true))
-        return (error, rejects(result.p_value)) if law["temperature"] == 1 else (error,)
+        return (error, rejects(result.p_value)) if data["temperature"] == 1 else (error,)
 
     level = Claim("level", LEVEL)
     return [
-        Case("reliability", f"Beta({law['a']:g}, {law['b']:g}), temperature {law['temperature']:g}",
-             f"{n} in {bins} bins", partial(draw, n=n, bins=bins, law=law), claims, samples=2_000)
-        for n, bins, law, claims in [
+        Case("reliability", f"Beta({data['a']:g}, {data['b']:g}), temperature {data['temperature']:g}",
+             f"{n} in {bins} bins", partial(draw, n=n, bins=bins, data=data), claims, samples=2_000)
+        for n, bins, data, claims in [
             (300, 10, {"a": 2, "b": 2, "temperature": 1}, (Claim("error", *NEAR), level)),
             (1_000, 15, {"a": 10, "b": 0.7, "temperature": 1}, (Claim("error", *NEAR), level)),
             (300, 10, {"a": 2, "b": 2, "temperature": 2.5}, (Claim("error"),)),

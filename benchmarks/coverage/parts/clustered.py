@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.coverage.case import Case, Claim, Outcome, covers, inside, rejects, seed
-from benchmarks.coverage.laws import clusters_of
+from benchmarks.coverage.distributions import clusters_of
 from benchmarks.coverage.parts.metrics import average_precision, expected_loss, sharpened
 from companion.stats import Interval, compare_paired, metric_ci
 
@@ -30,7 +30,7 @@ def noise(rng: Generator, clusters: np.ndarray) -> np.ndarray:
 
 
 def labelled(rng: Generator, n: int, models: int, *, right: float, classes: int) -> Columns:
-    """Truth, each model's labels, and clusters; the shares of right answers have an intraclass correlation of 0.3."""
+    """Truth, each model's labels, and clusters; right answers have an intraclass correlation of 0.3."""
     clusters, both = clusters_of(rng, n), 1 / 0.3 - 1
     truth = rng.integers(0, classes, len(clusters))
     chance = rng.beta(both * right, both * (1 - right), size=(models, n))[:, clusters]
@@ -60,13 +60,13 @@ def measured(rng: Generator, n: int, models: int) -> Columns:
 
 
 def _metrics() -> list[Case]:
-    def case(metric: str, law: str, n: int, draw: Callable[..., Columns], truth: float) -> Case:
+    def case(metric: str, data: str, n: int, draw: Callable[..., Columns], truth: float) -> Case:
         def interval(rng: Generator) -> Interval:
             y_true, y_pred, clusters = draw(rng, n)
             return metric_ci(y_true, y_pred, metric=metric, clusters=clusters)
 
         least, most = (0.90 if n == 20 else 0.92), 0.98
-        return covers("metric_ci", law, f"{n} clusters", interval, truth, options=metric, may_refuse=True,
+        return covers("metric_ci", data, f"{n} clusters", interval, truth, options=metric, may_refuse=True,
                       allowed=(least, most), reason=f"{least:.2f} to {most:.2f} stated for {n} clusters")  # fmt: skip
 
     labels = [
@@ -88,7 +88,7 @@ def _metrics() -> list[Case]:
         for metric, truth in {"mae": np.sqrt(2 / np.pi), "rmse": 1.0, "r2": 0.75}.items()
     ]
     every = [*labels, *ranks, *losses, *numbers]
-    return [case(metric, law, n, draw, truth) for metric, law, draw, truth in every for n in (20, 50)]
+    return [case(metric, data, n, draw, truth) for metric, data, draw, truth in every for n in (20, 50)]
 
 
 def _differences() -> list[Case]:
@@ -99,9 +99,9 @@ def _differences() -> list[Case]:
 
     claims = Claim("interval", (0.92, 0.98), "0.92 to 0.98 stated"), Claim("level", (0.0, 0.07), "up to 0.07 stated")
     return [
-        Case("compare_paired", f"clusters, {law}", f"{n} clusters", partial(draw, metric=metric, sample=sample, n=n),
+        Case("compare_paired", f"clusters, {data}", f"{n} clusters", partial(draw, metric=metric, sample=sample, n=n),
              claims, metric, samples=1_500)
-        for metric, law, sample in [
+        for metric, data, sample in [
             ("accuracy", "right 0.8", partial(labelled, right=0.8, classes=2)),
             ("f1", "right 0.8", partial(labelled, right=0.8, classes=2)),
             ("macro_f1", "right 0.8, 5 classes", partial(labelled, right=0.8, classes=5)),

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.coverage.case import COVERAGE, LEVEL, Case, Claim, Outcome, inside, rejects, seed
-from benchmarks.coverage.laws import answers
+from benchmarks.coverage.distributions import answers
 from companion.stats import compare_accuracies, compare_paired, permutation_test
 
 Generator = np.random.Generator
@@ -84,9 +84,9 @@ def _of_losses() -> list[Case]:
         return _compared(metric, (truth.astype(int), *said), rng)
 
     return [
-        Case("compare_paired", law, f"{n}", partial(draw, metric=metric, n=n),
+        Case("compare_paired", data, f"{n}", partial(draw, metric=metric, n=n),
              _claims(covered, LEVEL, "0.97 to 0.99 stated"), metric, samples=1_500)
-        for law, draw, metrics, covered in [
+        for data, draw, metrics, covered in [
             ("heavy-tailed errors", numbers, ("mae", "rmse"), COVERAGE),
             ("heavy-tailed errors", numbers, ("r2",), (0.93, 1.0)),
             ("noisy logits", probabilities, ("brier", "log_loss"), COVERAGE),
@@ -104,7 +104,7 @@ def _permutations() -> list[Case]:
 
     exact = _claims(COVERAGE, (0.03, 0.06), "exact: the level is held, and used up")
     wrong = _claims(COVERAGE, (0.22, 0.28), "0.25 stated: only the means are equal, and sizes differ")
-    laws = [
+    distributions = [
         ("normal pairs", (10, 10), 1, True, False, exact),
         ("exponential pairs", (100, 100), 1, True, True, exact),
         ("exponential", (10, 23), 1, False, True, exact),
@@ -122,10 +122,10 @@ def _permutations() -> list[Case]:
 
     return [
         *(
-            Case("permutation_test", law, f"{n[0]} and {n[1]}",
+            Case("permutation_test", data, f"{n[0]} and {n[1]}",
                  partial(draw, n=n, spread=spread, paired=paired, skewed=skewed), claims,
                  "paired" if paired else "independent", samples=3_000)
-            for law, n, spread, paired, skewed, claims in laws
+            for data, n, spread, paired, skewed, claims in distributions
         ),
         Case("permutation_test", "ratios of lognormal rows", "50 and 50", ratios, exact, "paired",
              samples=1_500),

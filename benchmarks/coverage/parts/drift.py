@@ -35,13 +35,13 @@ def cases() -> list[Case]:
         ).p_value
 
     tied = {"allowed": (0.0, 0.03), "reason": "0.01 stated: ties make it too careful"}
-    sizes, law = [(20, 20), (211, 101)], "Student's t, 3 degrees of freedom"
+    sizes, data = [(20, 20), (211, 101)], "Student's t, 3 degrees of freedom"
     return [
-        *(holds("ks_drift", law, f"{n} and {m}", partial(ks, n=n, m=m), **EXACT) for n, m in sizes),
+        *(holds("ks_drift", data, f"{n} and {m}", partial(ks, n=n, m=m), **EXACT) for n, m in sizes),
         holds("ks_drift", "whole numbers from 0 to 4", "100 and 100", ks_of_ties, **tied),
         *(holds("population_stability_index", "normal", f"{n} and {m}", partial(psi, n=n, m=m), **EXACT)
           for n, m in sizes),
         holds("population_stability_index", "three categories", "100 and 100", psi_of_text, **EXACT),
-        *(holds("mmd_drift", f"{law}, 5 features", f"{n} and {m}", partial(mmd, n=n, m=m), samples=1_500, **EXACT)
+        *(holds("mmd_drift", f"{data}, 5 features", f"{n} and {m}", partial(mmd, n=n, m=m), samples=1_500, **EXACT)
           for n, m in sizes),
     ]  # fmt: skip

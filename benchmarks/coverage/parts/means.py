@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.coverage.case import Case, covers
-from benchmarks.coverage.laws import clustered, clusters_of, documents
+from benchmarks.coverage.distributions import clustered, clusters_of, documents
 from companion.stats import (
     Interval,
     correlation_ci,
@@ -42,8 +42,8 @@ def _means() -> list[Case]:
         covers("mean_ci", "exponential", "30", lambda rng: mean_ci(rng.exponential(size=30)), 1, **few),
         covers("mean_ci", "exponential", "100", lambda rng: mean_ci(rng.exponential(size=100)), 1),
         *(
-            covers("mean_ci", law, f"{n} clusters", partial(in_clusters, n=n, skewed=skewed), 0, options="clusters")
-            for law, n, skewed in [("normal", 20, False), ("normal", 50, False), ("exponential effects", 50, True)]
+            covers("mean_ci", data, f"{n} clusters", partial(in_clusters, n=n, skewed=skewed), 0, options="clusters")
+            for data, n, skewed in [("normal", 20, False), ("normal", 50, False), ("exponential effects", 50, True)]
         ),
         *(
             covers("mean_ci", "normal pool of 120", f"{n}", partial(of_pool, n=n), POOL.mean(), options="population")
@@ -59,8 +59,8 @@ def _strata() -> list[Case]:
 
     few = {"allowed": (0.90, 0.95), "reason": "0.927 stated for 20 skewed values a stratum"}
     return [
-        covers("stratified_mean_ci", law, f"3 × {n}", partial(weighted, n=n, skewed=skewed), 0, **options)
-        for law, n, skewed, options in [
+        covers("stratified_mean_ci", data, f"3 × {n}", partial(weighted, n=n, skewed=skewed), 0, **options)
+        for data, n, skewed, options in [
             ("normal", 5, False, {}),
             ("normal", 20, False, {}),
             ("exponential", 20, True, few),
@@ -76,8 +76,8 @@ def _differences() -> list[Case]:
 
     few = {"allowed": (0.88, 0.93), "reason": "0.903 stated for few skewed values, fewest where they vary most"}
     return [
-        covers("difference_ci", law, f"{n[0]} and {n[1]}", partial(welch, n=n, skewed=skewed), 0, **options)
-        for law, n, skewed, options in [
+        covers("difference_ci", data, f"{n[0]} and {n[1]}", partial(welch, n=n, skewed=skewed), 0, **options)
+        for data, n, skewed, options in [
             ("normal, b 3 times as wide", (5, 10), False, {}),
             ("normal, b 3 times as wide", (30, 100), False, {}),
             ("exponential, b 3 times as wide", (30, 10), True, few),

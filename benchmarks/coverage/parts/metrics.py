@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from benchmarks.coverage.case import COVERAGE, Case, Claim, Outcome, covers, inside, seed
-from benchmarks.coverage.laws import forecasts
+from benchmarks.coverage.distributions import forecasts
 from benchmarks.coverage.parts.calibration import true_error
 from companion.stats import Interval, metric_ci, reliability
 from companion.stats.metrics.counts import Table
@@ -17,12 +17,12 @@ from companion.stats.metrics.counts import Table
 Generator = np.random.Generator
 Sample = Callable[[Generator], tuple[np.ndarray, np.ndarray]]
 
-#: Shares of true negatives, false positives, false negatives and true positives.
+#: Proportions of true negatives, false positives, false negatives and true positives.
 TWO_CLASSES = np.array([[0.48, 0.12], [0.06, 0.34]])
-#: Shares of the true classes (rows) as they are predicted (columns).
+#: Proportions of the true classes (rows) as they are predicted (columns).
 FIVE_CLASSES = 0.005 + np.diag([0.25, 0.2, 0.2, 0.15, 0.075])
 
-SHARES = ("accuracy", "micro_f1", "precision", "recall", "specificity")
+PROPORTIONS = ("accuracy", "micro_f1", "precision", "recall", "specificity")
 OF_COUNTS = ("f1", "balanced_accuracy", "macro_f1", "mcc")
 SMOOTH = {"allowed": (0.92, 0.97), "reason": "0.92 to 0.96 stated"}
 
@@ -33,28 +33,32 @@ def cases() -> list[Case]:
 
 
 def _case(
-    metric: str, law: str, n: str, sample: Sample, truth: float, *, samples: int = 1_500, n_resamples: int = 499,
+    metric: str, data: str, n: str, sample: Sample, truth: float, *, samples: int = 1_500, n_resamples: int = 499,
     allowed: tuple[float, float] = COVERAGE, reason: str = "",
 ) -> Case:  # fmt: skip
     def interval(rng: Generator) -> Interval:
         return metric_ci(*sample(rng), metric=metric, n_resamples=n_resamples, seed=seed(rng))
 
-    return covers("metric_ci", law, n, interval, truth, options=metric, samples=samples, allowed=allowed, reason=reason)
+    return covers(
+        "metric_ci", data, n, interval, truth, options=metric, samples=samples, allowed=allowed, reason=reason
+    )
 
 
 def _of_labels() -> list[Case]:
-    def drawn(rng: Generator, n: int, shares: Float[np.ndarray, "classes classes"]) -> tuple[np.ndarray, np.ndarray]:
-        return np.divmod(rng.choice(shares.size, size=n, p=shares.ravel()), len(shares))
+    def drawn(
+        rng: Generator, n: int, proportions: Float[np.ndarray, "classes classes"]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return np.divmod(rng.choice(proportions.size, size=n, p=proportions.ravel()), len(proportions))
 
-    def truth(metric: str, shares: Float[np.ndarray, "classes classes"]) -> float:
-        classes = np.indices(shares.shape).reshape(2, -1)
-        return Table(shares.ravel(), classes, len(shares)).metric(metric)(shares.ravel()).item()
+    def truth(metric: str, proportions: Float[np.ndarray, "classes classes"]) -> float:
+        classes = np.indices(proportions.shape).reshape(2, -1)
+        return Table(proportions.ravel(), classes, len(proportions)).metric(metric)(proportions.ravel()).item()
 
-    of_two = [(metric, "two classes", TWO_CLASSES, n) for metric in (*SHARES, *OF_COUNTS) for n in (50, 300)]
+    of_two = [(metric, "two classes", TWO_CLASSES, n) for metric in (*PROPORTIONS, *OF_COUNTS) for n in (50, 300)]
     of_five = [(metric, "five classes", FIVE_CLASSES, n) for metric in OF_COUNTS[1:] for n in (400,)]
     return [
-        _case(metric, law, f"{n}", partial(drawn, n=n, shares=shares), truth(metric, shares))
-        for metric, law, shares, n in of_two + of_five
+        _case(metric, data, f"{n}", partial(drawn, n=n, proportions=proportions), truth(metric, proportions))
+        for metric, data, proportions, n in of_two + of_five
     ]
 
 
@@ -63,8 +67,8 @@ def _of_ranks() -> list[Case]:
         truth = np.repeat([1, 0], n)
         return truth, rng.normal(size=len(truth)) + shift * truth
 
-    def with_share(rng: Generator, n: int, share: float, shift: float) -> tuple[np.ndarray, np.ndarray]:
-        truth = (rng.random(n) < share).astype(int)
+    def with_proportion(rng: Generator, n: int, p: float, shift: float) -> tuple[np.ndarray, np.ndarray]:
+        truth = (rng.random(n) < p).astype(int)
         return truth, rng.normal(size=n) + shift * truth
 
     areas = [
@@ -74,17 +78,17 @@ def _of_ranks() -> list[Case]:
     ]  # fmt: skip
     stated = {"allowed": (0.92, 0.98), "reason": "0.92 to 0.98 stated"}
     return areas + [
-        _case("average_precision", f"normal scores, shift {shift}, share {share}", f"{n}",
-              partial(with_share, n=n, share=share, shift=shift), average_precision(share, shift), samples=4_000,
+        _case("average_precision", f"normal scores, shift {shift}, proportion {p}", f"{n}",
+              partial(with_proportion, n=n, p=p, shift=shift), average_precision(p, shift), samples=4_000,
               **stated)
-        for n, share, shift in [(150, 0.1, 1.5), (100, 0.4, 2.5), (500, 0.3, 0.5)]
+        for n, p, shift in [(150, 0.1, 1.5), (100, 0.4, 2.5), (500, 0.3, 0.5)]
     ]  # fmt: skip
 
 
-def average_precision(share: float, shift: float) -> float:
-    """Of normal scores, of which a share is shifted."""
+def average_precision(p: float, shift: float) -> float:
+    """Of normal scores, of which a proportion is shifted."""
     at = np.linspace(-10, 14, 20_001)
-    hits, alarms = share * stats.norm.sf(at - shift), (1 - share) * stats.norm.sf(at)
+    hits, alarms = p * stats.norm.sf(at - shift), (1 - p) * stats.norm.sf(at)
     return float(np.trapezoid(hits / (hits + alarms) * stats.norm.pdf(at - shift), at))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.coverage.case import Case, Claim, Outcome, rejects
-from benchmarks.coverage.laws import answers
+from benchmarks.coverage.distributions import answers
 from companion.stats import (
     SampleSize,
     compare_paired,
@@ -101,8 +101,8 @@ def _sizes() -> list[Case]:
         least, most = size.power - 0.02, size.power + 0.02
         assumed = ", ".join(f"{name} {value:g}" for name, value in size.assumed.items())
         claim = Claim("power", (least, most), f"{size.power:.3f} promised")
-        law = f"difference {size.difference:.3g}, {assumed}"
-        return Case(function, law, f"{size.n}", lambda rng: (find(rng, size),), (claim,), size.kind)
+        data = f"difference {size.difference:.3g}, {assumed}"
+        return Case(function, data, f"{size.n}", lambda rng: (find(rng, size),), (claim,), size.kind)
 
     found = detectable_difference("paired_proportions", 200, disagreement=0.2)
     return [

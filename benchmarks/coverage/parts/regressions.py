@@ -20,15 +20,15 @@ def _slope(fit: LinearFit | LogisticFit, truth: float) -> Outcome:
     return inside(fit.coefficients[1].value, truth)
 
 
-def _noise(rng: Generator, law: str, column: np.ndarray) -> np.ndarray:
-    noise = rng.exponential(size=len(column)) - 1 if law == "exponential" else rng.normal(size=len(column))
-    return noise * np.exp(column / 2) if law == "growing" else noise
+def _noise(rng: Generator, data: str, column: np.ndarray) -> np.ndarray:
+    noise = rng.exponential(size=len(column)) - 1 if data == "exponential" else rng.normal(size=len(column))
+    return noise * np.exp(column / 2) if data == "growing" else noise
 
 
 def _linear() -> list[Case]:
-    def rows(rng: Generator, n: int, law: str, errors: str) -> tuple[Outcome]:
+    def rows(rng: Generator, n: int, data: str, errors: str) -> tuple[Outcome]:
         x = rng.normal(size=(n, 2))
-        y = x @ [2, -1] + _noise(rng, law, x[:, 0])
+        y = x @ [2, -1] + _noise(rng, data, x[:, 0])
         return (_slope(linear_regression(y, x, names=["a", "b"], errors=errors), 2),)
 
     def predictions(rng: Generator) -> tuple[Outcome, Outcome]:
@@ -48,9 +48,9 @@ def _linear() -> list[Case]:
     wrong = Claim("slope", (0.83, 0.88), "0.855 stated: noise that grows is not what these errors are for")
     return [
         *(
-            Case("linear_regression", f"{law} noise", f"{n}", partial(rows, n=n, law=law, errors=errors), (claim,),
+            Case("linear_regression", f"{data} noise", f"{n}", partial(rows, n=n, data=data, errors=errors), (claim,),
                  errors, samples=2_000)
-            for errors, n, law, claim in [
+            for errors, n, data, claim in [
                 ("hc3", 4, "normal", Claim("slope", (0.96, 1.0), "0.99 stated for 4 rows: on the safe side")),
                 ("hc3", 10, "normal", Claim("slope")),
                 ("hc3", 10, "exponential", Claim("slope", (0.94, 0.985), "0.969 stated for 10 rows")),

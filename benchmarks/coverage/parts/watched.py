@@ -17,10 +17,10 @@ def cases() -> list[Case]:
 
 
 def _tests() -> list[Case]:
-    def watched(rng: Generator, law: str, expected: float, looks: int) -> tuple[Outcome, Outcome]:
+    def watched(rng: Generator, data: str, expected: float, looks: int) -> tuple[Outcome, Outcome]:
         test, held = ABTest(expected), True
         for look in range(looks):
-            a, b = rng.exponential(size=(2, 50)) if law == "exponential" else rng.random((2, 50)) < float(law[-3:])
+            a, b = rng.exponential(size=(2, 50)) if data == "exponential" else rng.random((2, 50)) < float(data[-3:])
             test.update(a, b)
             if look > 0:  # the first one has fewer observations than burn_in
                 interval = test.result.difference
@@ -28,24 +28,25 @@ def _tests() -> list[Case]:
         return Outcome(held), rejects(test.p_value)
 
     return [
-        Case("ABTest", law, f"{looks} looks, 50 more each", partial(watched, law=law, expected=expected, looks=looks),
+        Case("ABTest", data, f"{looks} looks, 50 more each",
+             partial(watched, data=data, expected=expected, looks=looks),
              (Claim("intervals of all looks", *ALWAYS), Claim("level", (0.0, 0.05))), samples=800)
-        for law, expected, looks in [("rates of 0.1", 0.02, 100), ("exponential", 0.1, 100), ("rates of 0.5", 0.1, 20)]
+        for data, expected, looks in [("rates of 0.1", 0.02, 100), ("exponential", 0.1, 100), ("rates of 0.5", 0.1, 20)]
     ]  # fmt: skip
 
 
 def _sequences() -> list[Case]:
-    def never_misses(rng: Generator, law: str, truth: float, n: int) -> tuple[Outcome]:
-        values = rng.random(n) if law == "uniform" else (rng.random(n) < truth).astype(float)
+    def never_misses(rng: Generator, data: str, truth: float, n: int) -> tuple[Outcome]:
+        values = rng.random(n) if data == "uniform" else (rng.random(n) < truth).astype(float)
         found = confidence_sequence(values)
         held = bool(((found.low <= truth) & (truth <= found.high)).all())
         return (Outcome(held, found.last.high - found.last.low),)
 
     return [
-        Case("confidence_sequence", law, f"{n} looks", partial(never_misses, law=law, truth=truth, n=n),
+        Case("confidence_sequence", data, f"{n} looks", partial(never_misses, data=data, truth=truth, n=n),
              (Claim("intervals of all looks", *ALWAYS),))
-        for law, truth, n in [("share 0.5", 0.5, 20), ("share 0.5", 0.5, 1_000), ("share 0.01", 0.01, 1_000),
-                              ("uniform", 0.5, 1_000)]
+        for data, truth, n in [("proportion 0.5", 0.5, 20), ("proportion 0.5", 0.5, 1_000),
+                               ("proportion 0.01", 0.01, 1_000), ("uniform", 0.5, 1_000)]
     ]  # fmt: skip
 
 
@@ -71,9 +72,9 @@ def _adjusted() -> list[Case]:
 
 
 def _judged() -> list[Case]:
-    def shares(rng: Generator, n: int, more: int, share: float, right: float) -> Interval:
-        y = (rng.random(n + more) < share).astype(float)
-        f = np.where(rng.random(n + more) < right, y, rng.random(n + more) < share)
+    def proportions(rng: Generator, n: int, more: int, p: float, right: float) -> Interval:
+        y = (rng.random(n + more) < p).astype(float)
+        f = np.where(rng.random(n + more) < right, y, rng.random(n + more) < p)
         return prediction_powered_ci(y[:n], f[:n], f[n:]).interval
 
     def scores(rng: Generator) -> Interval:
@@ -81,13 +82,13 @@ def _judged() -> list[Case]:
         f = y + 0.3 + 0.5 * rng.normal(size=630)
         return prediction_powered_ci(y[:30], f[:30], f[30:]).interval
 
-    rare = {"allowed": (0.90, 0.95), "reason": "0.90 to 0.95 stated for shares of 0.9 below 300 labels"}
+    rare = {"allowed": (0.90, 0.95), "reason": "0.90 to 0.95 stated for proportions of 0.9 below 300 labels"}
     return [
         *(
-            covers("prediction_powered_ci", f"share {share}, judge right in {right:.0%}", f"{n} and {more}",
-                   partial(shares, n=n, more=more, share=share, right=right), share, may_refuse=share == 0.9,
+            covers("prediction_powered_ci", f"proportion {p}, judge right in {right:.0%}", f"{n} and {more}",
+                   partial(proportions, n=n, more=more, p=p, right=right), p, may_refuse=p == 0.9,
                    **stated)
-            for n, more, share, right, stated in [
+            for n, more, p, right, stated in [
                 (30, 30, 0.6, 0.8, {}),
                 (50, 1_000, 0.6, 0.0, {}),
                 (300, 6_000, 0.6, 0.8, {}),

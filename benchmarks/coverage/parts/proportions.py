@@ -1,9 +1,9 @@
-"""Shares of right answers, alone, in clusters, and their differences."""
+"""Proportions of right answers, alone, in clusters, and their differences."""
 
 import numpy as np
 
 from benchmarks.coverage.case import Case, Claim, Outcome, covers, inside, seed
-from benchmarks.coverage.laws import clusters_of
+from benchmarks.coverage.distributions import clusters_of
 from companion.stats import (
     Interval,
     clustered_proportion_ci,
@@ -33,7 +33,7 @@ def _alone() -> list[Case]:
     return [
         Case(
             "proportion_ci",
-            "share uniform on 0.01 to 0.99",
+            "proportion uniform on 0.01 to 0.99",
             f"{n}" if population is None else f"{n} of {population}",
             lambda rng, n=n, method=method, population=population: draw(rng, n, method, population),
             (Claim() if method == "wilson" else Claim("", *SAFE),),
@@ -45,21 +45,21 @@ def _alone() -> list[Case]:
 
 
 def _in_clusters() -> list[Case]:
-    def draw(rng: Generator, n: int, share: float, icc: float) -> tuple[Outcome]:
+    def draw(rng: Generator, n: int, p: float, icc: float) -> tuple[Outcome]:
         clusters, both = clusters_of(rng, n), 1 / icc - 1
-        right = rng.random(len(clusters)) < rng.beta(both * share, both * (1 - share), n)[clusters]
-        return (inside(clustered_proportion_ci(right, clusters), share),)
+        right = rng.random(len(clusters)) < rng.beta(both * p, both * (1 - p), n)[clusters]
+        return (inside(clustered_proportion_ci(right, clusters), p),)
 
     alike = Claim("", (0.93, 0.99), "0.93 to 0.99 stated for 20 clusters near a bound")
     return [
         Case(
             "clustered_proportion_ci",
-            f"share {share}, intraclass correlation {icc}",
+            f"proportion {p}, intraclass correlation {icc}",
             f"{n} clusters",
-            lambda rng, n=n, share=share, icc=icc: draw(rng, n, share, icc),
+            lambda rng, n=n, p=p, icc=icc: draw(rng, n, p, icc),
             (claim,),
         )
-        for n, share, icc, claim in [
+        for n, p, icc, claim in [
             (20, 0.8, 0.2, Claim()),
             (50, 0.9, 0.2, Claim()),
             (100, 0.5, 0.2, Claim()),
@@ -77,7 +77,7 @@ def _differences() -> list[Case]:
     return [
         Case(
             "proportion_difference_ci",
-            "shares uniform on 0.05 to 0.95",
+            "proportions uniform on 0.05 to 0.95",
             f"{n} and {n}",
             lambda rng, n=n, method=method: draw(rng, n, method),
             (Claim(),),

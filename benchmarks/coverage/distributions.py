@@ -1,4 +1,4 @@
-"""Laws of data that several cases draw from."""
+"""Distributions of data that several cases draw from."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -50,12 +50,12 @@ def rated(
     raters: int,
     *,
     agree: float = 0.6,
-    shares: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25),
+    proportions: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25),
 ) -> Int[np.ndarray, "items raters"]:
     """Ratings whose agreement beyond chance is ``agree``, in every coefficient and on every scale.
 
-    A rater sees the item's true category with probability √agree and else draws one by the shares.
+    A rater sees the item's true category with probability √agree and else draws one by the proportions.
     """
-    truth = rng.choice(len(shares), n, p=shares)
+    truth = rng.choice(len(proportions), n, p=proportions)
     sure = rng.random((n, raters)) < np.sqrt(agree)
-    return np.where(sure, truth[:, None], rng.choice(len(shares), (n, raters), p=shares))
+    return np.where(sure, truth[:, None], rng.choice(len(proportions), (n, raters), p=proportions))
