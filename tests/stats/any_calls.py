@@ -66,6 +66,9 @@ ODD_SHARES = (
     [0.5, 0.3, 0.2], {0: "a", 1: 0.5, 2: 0.5}, {0: 0, 1: 0, 2: 0}, {0: 1.0, 1: 0.0, 2: 0.0}, {0: 1e300, 1: 1e300, 2: 5},
     {0: 2.5, 1: 60, 2: 70}, {0: 1e-300, 1: 1.0, 2: 0.0}, {0: [0.5], 1: 0.3, 2: 0.2}, {0: 10**400, 1: 60, 2: 70},
 )  # fmt: skip
+BOUNDS = option((0.0, 1.0), (-1, 2), [0, 1e9], odd=(
+    None, 3, (1.0, 0.0), (0.0,), (0, 1, 2), ("a", "b"), (float("nan"), 1.0), (0.0, float("inf")), (-1e308, 1e308),
+    (0.5, 0.5 + 2**-53), (1e16, 1e16 + 2)))  # fmt: skip
 
 
 def runs(rng, n, slope=0.3):
@@ -219,10 +222,7 @@ CASES = {
         "y_true": NUMBERS, "pred_a": NUMBERS, "pred_b": NUMBERS, "metric": word("mae", "rmse", "r2"),
         "clusters": maybe(GROUPS), **RESAMPLED}),
     "confidence_sequence": Case(stats.confidence_sequence, {
-        "values": PROBABILITIES, "level": LEVEL,
-        "bounds": option((0.0, 1.0), (-1, 2), [0, 1e9], odd=(
-            None, 3, (1.0, 0.0), (0.0,), (0, 1, 2), ("a", "b"), (float("nan"), 1.0), (0.0, float("inf")),
-            (-1e308, 1e308), (0.5, 0.5 + 2**-53), (1e16, 1e16 + 2)))}),
+        "values": PROBABILITIES, "level": LEVEL, "bounds": BOUNDS}),
     "conformal_intervals": Case(stats.conformal_intervals, {
         "calibration_predictions": NUMBERS, "calibration_values": NUMBERS, "predictions": NUMBERS,
         "level": number(0.5, 0.9)}),
@@ -241,6 +241,8 @@ CASES = {
         lambda n, **a: planned(stats.detectable_difference, amount=n, **a),
         {"n": count(50, 1000), "down": option(False, True, odd=(1,)), **DESIGN}, (1,), 150),
     "difference_ci": Case(stats.difference_ci, {"a": NUMBERS, "b": NUMBERS, "level": LEVEL}),
+    "difference_ci, bounds": Case(stats.difference_ci, {
+        "a": PROBABILITIES, "b": PROBABILITIES, "bounds": BOUNDS, "level": LEVEL}),
     "fleiss_kappa_ci": Case(stats.fleiss_kappa_ci, {"ratings": column(RATINGS.make), "level": LEVEL}),
     "forest": Case(stats.forest, {
         "results": option([MEAN, MEAN], odd=(None, 3, [], "ab", [MEAN], [None, None], [3, MEAN], RESULTS.odd[-2:])),
@@ -267,6 +269,8 @@ CASES = {
     "mean_ci": Case(stats.mean_ci, {
         "values": NUMBERS, "clusters": maybe(GROUPS), "population": maybe(count(24, 100)), "level": LEVEL},
         examples=400),
+    "mean_ci, bounds": Case(stats.mean_ci, {
+        "values": PROBABILITIES, "bounds": BOUNDS, "clusters": maybe(GROUPS), "level": LEVEL}),
     "metric_ci": Case(stats.metric_ci, {
         "y_true": LABELS, "y_pred": LABELS, "metric": word(*ALL_METRICS), **RESAMPLED}, examples=400),
     "metric_ci, clusters": Case(stats.metric_ci, {
@@ -284,6 +288,9 @@ CASES = {
     "permutation_test": Case(stats.permutation_test, {
         "a": NUMBERS, "b": NUMBERS, "paired": option(True, False, odd=(1,)),
         "statistic": maybe(function(lambda m: m[..., 0], lambda m: 1 / m[..., 0])), **RESAMPLED}, examples=400),
+    "permutation_test, bounds": Case(stats.permutation_test, {
+        "a": PROBABILITIES, "b": PROBABILITIES, "bounds": BOUNDS, "paired": option(True, False, odd=(1,)),
+        **RESAMPLED}),
     "population_stability_index": Case(stats.population_stability_index, {
         "reference": NUMBERS, "current": NUMBERS, "bins": count(2, 10), "n_resamples": N_RESAMPLES, "seed": SEED}),
     "population_stability_index, labels": Case(stats.population_stability_index, {

@@ -159,7 +159,9 @@ def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tup
         half_width = t.ppf((1 + level) / 2, len(a) - 1) * spread / np.sqrt(len(a))
         method = "Student's t of the pairs"
     else:
-        check_differs("a and b", np.concatenate([pseudo_a - pseudo_a.mean(), pseudo_b - pseudo_b.mean()]))
+        check_differs(
+            "a and b, each less its mean,", np.concatenate([pseudo_a - pseudo_a.mean(), pseudo_b - pseudo_b.mean()])
+        )
         spread = np.sqrt((len(a) * pseudo_a.var() + len(b) * pseudo_b.var()) / (len(a) + len(b) - 2))
         around, method = welch(pseudo_a, pseudo_b, level=level)[0], "Welch's t"
         half_width = (around.high - around.low) / 2

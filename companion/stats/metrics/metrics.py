@@ -108,10 +108,11 @@ def metric_ci(
     Raises:
         ValueError: for columns of other lengths, empty or missing values, NaN scores, fractions as labels, labels other
             than 0 and 1 in a binary metric, one class only (but for accuracy), a metric that the predictions leave
-            undefined, probabilities outside [0, 1] or whose row does not sum to one, losses or errors that are all
-            equal, fewer than 2 clusters (with the rarer class, for ranks), clusters that all leave the metric the same
-            (but for proportions), clusters with ``calibration_error``, an unknown metric, a level outside (0, 1),
-            ``n_resamples`` below 1. Messages name the first row.
+            undefined, labels of three or more classes without any error (or any hit) in ``balanced_accuracy``,
+            ``macro_f1`` and ``mcc``, probabilities outside [0, 1] or whose row does not sum to one, losses or errors
+            that are all equal, fewer than 2 clusters (with the rarer class, for ranks), clusters that all leave the
+            metric the same (but for proportions), clusters with ``calibration_error``, an unknown metric, a level
+            outside (0, 1), ``n_resamples`` below 1. Messages name the first row.
 
     >>> print(metric_ci([0, 1, 1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 0, 1, 1, 1]))
     The estimate is 0.75, with a 95% confidence interval from 0.41 to 0.93 (Wilson score).
