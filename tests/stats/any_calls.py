@@ -315,7 +315,7 @@ CASES = {
         "numerators": NUMBERS, "denominators": NUMBERS, "paired": option(True, True, False, odd=(1,)),
         "clusters": maybe(GROUPS), "level": LEVEL}, examples=400),
     "release_gate": Case(stats.release_gate, {
-        "difference": RESULTS, "n": count(50, 4), "margin": number(0.01, 3), "risk": ALPHA, "look": count(1, 2),
+        "difference": RESULTS, "n": count(50, 4), "margin": number(0.01, -0.01, 3), "risk": ALPHA, "look": count(1, 2),
         "looks": count(2, 3), "label_cost": number(1.0), "budget": number(1e9, float("inf")), "power": number(0.8)},
         (1,)),
     "reliability": Case(stats.reliability, {

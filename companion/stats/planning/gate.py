@@ -25,7 +25,7 @@ class Gate(Result):
         labels_more: examples to label before the next look; 0 unless the decision is ``"label"``.
         reason: why, in words.
         difference: new minus old, with the interval that decided: two-sided, each side at the risk of this look.
-        margin: the loss that does not count, in the metric's unit.
+        margin: the loss that does not count, in the metric's unit; a negative one is the gain that is asked for.
     """
 
     decision: str
@@ -39,9 +39,10 @@ class Gate(Result):
         return f"{verb}: {self.reason}."
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Draws the difference, and what has to lie left of its interval: the margin."""
+        """Draws the difference, and what has to lie left of its interval: the margin, or the gain that is asked for."""
         axes = self.difference.plot(axes)
-        axes.axvline(-self.margin, color="C3", linestyle="--", label=f"margin, {-self.margin:g}")
+        name = "gain asked for" if self.margin < 0 else "margin"
+        axes.axvline(-self.margin, color="C3", linestyle="--", label=f"{name}, {-self.margin:g}")
         axes.set(xlabel=f"new minus old, {100 * self.difference.level:g}% confidence interval", title=str(self))
         axes.legend()
         return axes
@@ -76,6 +77,10 @@ def release_gate(
     with all the labels so far and the next ``look``. With the default, risk 0.05 and two looks, the bounds are
     those of a 95% interval, as :func:`companion.stats.compare_paired` gives; else they are moved by normal quantiles.
 
+    Where the new model costs more, better is not enough: it has to pay. With :math:`r` requests a month, a cost
+    :math:`c` of a wrong answer and :math:`s` more a month for serving, a gain in accuracy of :math:`s / (r c)` breaks
+    even. Give that as a *negative* margin; rule 1 is then the same as a net gain whose lower bound lies above zero.
+
     Simulated for accuracy with :func:`companion.stats.compare_paired`, 10% of examples in dispute, margin 0.02, 20,000
     more labels at most (1,500 runs each; the same with 5% and margin 0.01). Share shipped, and mean number of labels:
 
@@ -96,7 +101,8 @@ def release_gate(
         difference: new minus old: an :class:`companion.stats.Interval`, or a result that holds one, such as
             ``compare_paired(y, new, old)`` or ``mean_ci(score_new - score_old)``. Higher must be better.
         n: examples it was made from.
-        margin: the largest loss that does not count, in the metric's unit; 0 asks for an improvement.
+        margin: the largest loss that does not count, in the metric's unit; 0 asks for an improvement, and a negative
+            margin for an improvement by more than its size (the break-even gain above).
         risk: probability, over all looks, of shipping a model that is worse by the margin.
         look: which look this is, from 1.
         looks: how many there are at most.
@@ -105,14 +111,21 @@ def release_gate(
         power: wanted probability of shipping at the next look.
 
     Raises:
-        ValueError: for a result without exactly one interval, ``n`` below 2, a negative margin, a risk outside (0,
-            0.5), a look beyond ``looks``, a cost that is not positive, a negative budget.
+        ValueError: for a result without exactly one interval, ``n`` below 2, a margin that is no finite number, a risk
+            outside (0, 0.5), a look beyond ``looks``, a cost that is not positive, a negative budget.
 
     >>> from companion.stats.estimates.means import mean_ci
     >>> gains = [0.1, -0.2, 0.3, 0.0, 0.2, -0.1, 0.1, 0.2, -0.2, 0.1]
     >>> gate = release_gate(mean_ci(gains), n=10, margin=0.05, label_cost=2.5, budget=500)
     >>> gate.decision, gate.labels_more
     ('label', 21)
+
+    A gain of 0.006 breaks even where 900 more a month buy fewer errors of 3 among 50,000 requests:
+
+    >>> from companion.stats.base.intervals import Interval
+    >>> gain = Interval(0.007, 0.0011, 0.0128, 0.95, "paired")
+    >>> release_gate(gain, n=1_000, margin=-900 / (50_000 * 3), label_cost=0.5, budget=5_000).decision
+    'hold'
     """
     interval = interval_of(difference)
     _check(n, margin, risk, look, looks, label_cost, budget, power)
@@ -123,21 +136,29 @@ def release_gate(
     used = Interval(interval.estimate, low, high, 1 - 2 * risk / looks, interval.method)
     decision, labels_more, reason = "hold", 0, ""
     if low > -margin:
-        decision, reason = "ship", f"the new model is {_not_worse(low, margin)}"
+        decision, reason = "ship", f"the new model is {_passing(low, margin)}"
     elif high < -margin:
-        reason = f"the new model is worse by more than the margin {margin:g}"
+        reason = f"the new model is {_failing(margin)}"
     elif look == looks:
-        reason = f"after the last look it may still be worse by more than the margin {margin:g}"
+        reason = f"after the last look it may still be {_failing(margin)}"
     elif interval.estimate <= -margin:
-        reason = f"the estimate itself lies beyond the margin {margin:g}, so that more labels would hardly help"
+        reason = f"by the estimate itself it is {_failing(margin)}, so that more labels would hardly help"
     else:
         ratio = (1 + float(ndtri(power)) / z) * (interval.estimate - low) / (interval.estimate + margin)
         decision, labels_more, reason = _label(n, ratio, label_cost, budget, power)
     return Gate(decision, labels_more, f"{reason}; the difference is {used.in_words()}", used, margin)
 
 
-def _not_worse(low: float, margin: float) -> str:
+def _passing(low: float, margin: float) -> str:
+    if margin < 0:
+        return f"better by more than the {-margin:g} asked for"
     return "better" if low > 0 else f"not worse by more than the margin {margin:g}"
+
+
+def _failing(margin: float) -> str:
+    if margin < 0:
+        return f"short of the gain of {-margin:g} asked for"
+    return f"worse by more than the margin {margin:g}" if margin else "no better"
 
 
 def _label(n: int, ratio: float, label_cost: float, budget: float, power: float) -> tuple[str, int, str]:
@@ -164,9 +185,10 @@ def _check(
     check_whole("n", n, at_least=2, advice="it is the number of examples of the difference")
     check_whole("look", look, at_least=1, advice="the first one is 1")
     check_whole("looks", looks, at_least=1, advice="it is how many looks there are at most")
-    if not is_number(margin) or not 0 <= margin < math.inf:
+    if not is_number(margin) or not math.isfinite(margin):
         raise ValueError(
-            f"expected a margin of 0 or more, got {brief(margin)}; it is the loss that does not count: 0.01, say"
+            f"expected margin to be a finite number, got {brief(margin)}; it is the loss that does not count (0.01, "
+            "say), or below 0 the gain that is asked for"
         )
     if risk / looks < CLOSEST:
         raise ValueError(f"expected risk of at least {CLOSEST} for each look, got {risk} for {brief(looks)}; raise it")
