@@ -4,8 +4,9 @@ import gguf
 import numpy as np
 
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"]
-#: Where a block of 256 weights keeps its scales in half precision, for types that ``gguf`` does not write.
-SCALES = {"Q4_K": (slice(0, 2), slice(2, 4)), "Q6_K": (slice(208, 210),)}
+#: Where a block of 256 weights keeps its scales in half precision, for types that ``gguf`` does not write, and scales
+#: that give weights a standard deviation near 0.3: with far larger ones, rounding alone would tell two models apart.
+SCALES = {"Q4_K": ((slice(0, 2), slice(2, 4)), 0.001), "Q6_K": ((slice(208, 210),), 0.0002)}
 
 
 def write(path, architecture, metadata, tensors):
@@ -34,6 +35,7 @@ def quantized(weight, kind):
         return gguf.quantize(weight, gguf.GGMLQuantizationType[kind]), kind
     weights, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
     blocks = np.random.default_rng(weight.shape).integers(256, size=(weight.size // weights, size), dtype=np.uint8)
-    for scale in SCALES[kind]:
-        blocks[:, scale] = np.full(1, 0.002, dtype=np.float16).view(np.uint8)
+    places, scale = SCALES[kind]
+    for place in places:
+        blocks[:, place] = np.full(1, scale, dtype=np.float16).view(np.uint8)
     return blocks.reshape(len(weight), -1), kind
