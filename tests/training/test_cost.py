@@ -4,7 +4,7 @@ import torch
 
 from companion.data import TensorBatches, TokenBatches
 from companion.economics.compute import parameter_count, training_flops
-from companion.models import GPT, MLP, GPTConfig, MLPConfig
+from companion.models import GAN, GPT, MLP, GANConfig, GPTConfig, MLPConfig
 from companion.training import TrainConfig, estimate_cost, fit
 from companion.training.cost import _step_memory
 from companion.training.distributed import Trainable
@@ -77,6 +77,15 @@ def test_what_the_optimizer_keeps_is_counted(data):
     assert kept["adamw"] - kept["sgd"] == 2 * weights
     ema = _step_memory(model, batch, config(optimizer="sgd", ema_decay=0.9), torch.device("cpu"))
     assert ema - kept["sgd"] == weights
+
+
+def test_a_gradient_within_a_loss_is_estimated():
+    model = GAN(GANConfig(shape=(5,), hidden=(7, 11), noise=3, loss="wgan_gp"))
+    data, run = TensorBatches((torch.randn(97, 5),)), config(steps=4)
+    expected = estimate_cost(model, data, run)
+    assert expected.flops == 4 * step_flops(Trainable(model), data.batch(0, 7, seed=0))
+    assert expected.memory > 4 * expected.parameters * 4  # weights, gradients and two moments, of four bytes each
+    assert expected.seconds > 0
 
 
 def test_a_model_without_a_loss_is_refused():
