@@ -4,14 +4,15 @@ import matplotlib.pyplot as plt
 from cycler import cycler
 
 #: Okabe and Ito's palette (2008), without the yellow, which is too light for lines on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = COLORS  # as 0.1.0 called them
 
 
 def use_style() -> None:
     """Sets matplotlib's defaults for this session. Figures keep a white ground, so a dark page shows them as cards."""
     plt.rcParams.update(
         {
-            "axes.prop_cycle": cycler(color=COLOURS),
+            "axes.prop_cycle": cycler(color=COLORS),
             "axes.grid": True,
             "axes.spines.right": False,
             "axes.spines.top": False,
