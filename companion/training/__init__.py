@@ -11,6 +11,7 @@ from companion.training.loop import fit
 from companion.training.recipe import read_recipe, write_recipe
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.search import SearchResult, search
+from companion.training.sharpness import Sharpness, sharpness
 from companion.training.space import Choice, Range
 from companion.training.split_tensors import whole_weights
 from companion.training.step import DivergedError
@@ -29,6 +30,7 @@ __all__ = [
     "Prediction",
     "Range",
     "SearchResult",
+    "Sharpness",
     "TorchClassifier",
     "TorchRegressor",
     "TrainConfig",
@@ -42,6 +44,7 @@ __all__ = [
     "predict",
     "read_recipe",
     "search",
+    "sharpness",
     "token_losses",
     "validate",
     "whole_weights",
