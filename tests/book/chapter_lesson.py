@@ -37,10 +37,15 @@ def content_words(text: str) -> set[str]:
     return {word for word in re.findall(r"[a-z0-9.%$]+", text.casefold()) if len(word) > 3}
 
 
-def states_its_time(notebook: NotebookNode) -> list[str]:
-    """'Before you start' says how long the chapter takes to read and to run."""
+def states_its_time_and_level(notebook: NotebookNode) -> list[str]:
+    """'Before you start' says what the site's cards show: the level, the minutes to read, how long the cells run."""
     block = markdown(notebook).partition("Before you start")[2].partition("```")[0]
-    return [] if re.search(r"\d+ minutes", block) else ["'Before you start' says no time to read in minutes"]
+    asked = {
+        "Level: 1 of 3": r"Level:\s+[1-3]\s+of\s+3",
+        "Reading: 20 minutes": r"Reading: \d+ minutes",
+        "running: 10 seconds": r"running:\s+(?:about\s+)?\d+\s+\w+",
+    }
+    return [f"'Before you start' lacks {like!r}" for like, pattern in asked.items() if not re.search(pattern, block)]
 
 
 def claims_are_tested(notebook: NotebookNode) -> list[str]:

@@ -25,7 +25,7 @@ from chapter_lesson import (
     right_length,
     sets_its_threads,
     sources_are_short,
-    states_its_time,
+    states_its_time_and_level,
 )
 from chapter_parts import has_assertions, has_citations, has_exercises, has_goals, has_its_parts, has_summary, markdown
 from nbformat import NotebookNode
@@ -178,6 +178,6 @@ NOTEBOOK_RULES: tuple[Rule, ...] = (
 TEMPLATE_RULES: tuple[Rule, ...] = (
     *NOTEBOOK_RULES,
     *(has_its_parts, has_goals, has_assertions, has_exercises, has_summary, has_citations),
-    *(opens_with_a_decision, answers_the_decision, states_its_time, claims_are_tested, sources_are_short),
+    *(opens_with_a_decision, answers_the_decision, states_its_time_and_level, claims_are_tested, sources_are_short),
 )
 RULES = (*TEMPLATE_RULES, right_length)

@@ -25,7 +25,7 @@ OPENING = f"""# A chapter
 - check it
 
 ```{{admonition}} Before you start
-School calculus. Reading: 20 minutes; running: 10 seconds. Real data from scikit-learn.
+School calculus. Level: 2 of 3. Reading: 20 minutes; running: 10 seconds. Real data from scikit-learn.
 ```
 
 As {{cite:t}}`author2017word` shows, ... {{numref}}`fig-loss-0` shows where it is smallest."""
@@ -244,7 +244,9 @@ BAD = [
         rules.answers_the_decision,
         replaced(ANSWER, "Wait."),
     ),
-    (rules.states_its_time, replaced("20 minutes", "a while")),
+    (rules.states_its_time_and_level, replaced("20 minutes", "a while")),
+    (rules.states_its_time_and_level, replaced("10 seconds", "quickly")),
+    (rules.states_its_time_and_level, replaced("Level: 2 of 3", "Level: hard")),
     (rules.claims_are_tested, replaced("### A small", "#### A small")),
     (rules.claims_are_tested, six_claims),
     (rules.claims_are_tested, replaced("(claim-small)=\n", "")),

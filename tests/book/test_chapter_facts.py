@@ -1,0 +1,80 @@
+"""What chapters say of themselves, read as the build reads it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from browsing import CHAPTERS, ROOT
+
+sys.path.insert(0, str(ROOT / "book/_ext"))
+from chapter_facts import Chapter, plain, read_chapter
+
+TEXT = """# A title
+
+A case with {math}`n` examples. Do we buy {doc}`it <../x>`? Then why?
+
+## Goals
+
+You will be able to
+
+- say *why* {cite:p}`author2017word`;
+- count
+  to two.
+
+```{admonition} Before you start
+Prerequisites: none. Level: 2 of 3. Reading: 12 minutes; running: about 5 seconds on one core.
+```
+
+## What to do on Monday
+
+**Do we buy it?** No: it costs $3.50. Wait.
+
+## Summary
+"""
+
+
+def write(folder: Path, text: str) -> None:
+    cells = [{"cell_type": "markdown", "source": text.splitlines(keepends=True)}]
+    (folder / "chapter.ipynb").write_text(json.dumps({"cells": cells}))
+
+
+def test_a_chapter_is_read(tmp_path: Path) -> None:
+    write(tmp_path, TEXT)
+    assert read_chapter(tmp_path, "chapter") == Chapter(
+        docname="chapter",
+        title="A title",
+        decision="Do we buy it?",
+        answer="No: it costs $3.50.",
+        goals=("say why", "count to two"),
+        reading=12,
+        running="5 seconds",
+        level=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("Level: 2 of 3. ", "level"), ("Reading: 12 minutes; ", "reading"), ("## What to do on", "monday")],
+)
+def test_what_a_chapter_does_not_say_is_named(tmp_path: Path, said: str, name: str) -> None:
+    write(tmp_path, TEXT.replace(said, ""))
+    with pytest.raises(ValueError, match=f"chapter: expected to find its {name}"):
+        read_chapter(tmp_path, "chapter")
+
+
+def test_a_page_that_is_no_chapter_has_none(tmp_path: Path) -> None:
+    write(tmp_path, "# A page")
+    assert read_chapter(tmp_path, "chapter") is None
+    assert read_chapter(tmp_path, "not_there") is None
+
+
+def test_every_chapter_of_the_book_says_what_it_is() -> None:
+    chapters = [read_chapter(ROOT, path.relative_to(ROOT).with_suffix("").as_posix()) for path in CHAPTERS]
+    found = [chapter for chapter in chapters if chapter]
+    assert len(found) >= 3
+    assert all(chapter.decision.endswith("?") and chapter.answer for chapter in found)
+
+
+def test_plain_text_keeps_underscores_within_words() -> None:
+    assert plain("**Use** `sample_size`, *not* the eye") == "Use sample_size, not the eye"
