@@ -1,6 +1,5 @@
 // The search page: sections found by MiniSearch (BM25), grouped by page, chapters before the reference, with excerpts.
-const WEIGHT_OF_KIND = { chapter: 1, page: 0.6, reference: 0.05 };
-const WEIGHT_OF_ITS_NAME = 10; // who types the name of a function wants the function
+const WEIGHT_OF_KIND = { chapter: 1, page: 0.3, reference: 1 }; // the reference stands last anyway
 const SECTIONS_OF_A_PAGE = 3;
 const EXCERPT = { before: 80, after: 160 }; // characters around the first word that was found
 
@@ -24,26 +23,27 @@ function findBy(combineWith, query) {
     processTerm: stemOfQuery,
     prefix: (term) => /^[a-z_]{3,}$/.test(term),
     boost: { title: 3, heading: 4, code: 0.5 },
-    boostDocument: (id) => weight(SEARCH_SECTIONS[id], query),
+    boostDocument: (id) => WEIGHT_OF_KIND[SEARCH_SECTIONS[id].kind] * (isNamed(SEARCH_SECTIONS[id], query) ? 10 : 1),
   });
 }
 
-function weight({ kind, heading }, query) {
-  const name = heading.toLowerCase().split(".").pop();
-  return kind === "reference" && name === query.toLowerCase() ? WEIGHT_OF_ITS_NAME : WEIGHT_OF_KIND[kind];
+/** Who types the name of a function wants the function. */
+function isNamed({ kind, heading }, query) {
+  return kind === "reference" && heading.toLowerCase().split(".").pop() === query.toLowerCase();
 }
 
-/** A page scores what its best sections do together. */
-function byPage(hits) {
+/** A page scores what its best sections do together. The reference stands behind the others, unless one of its names was asked for. */
+function byPage(hits, query) {
   const pages = new Map();
   for (const hit of hits) {
-    const page = pages.get(SEARCH_SECTIONS[hit.id].page) ?? { score: 0, hits: [] };
+    const page = pages.get(SEARCH_SECTIONS[hit.id].page) ?? { score: 0, rank: 1, hits: [] };
     pages.set(SEARCH_SECTIONS[hit.id].page, page);
     if (page.hits.length === SECTIONS_OF_A_PAGE) continue;
     page.hits.push(hit);
     page.score += hit.score;
+    if (SEARCH_SECTIONS[hit.id].kind !== "reference" || isNamed(SEARCH_SECTIONS[hit.id], query)) page.rank = 0;
   }
-  return [...pages.values()].sort((a, b) => b.score - a.score);
+  return [...pages.values()].sort((a, b) => a.rank - b.rank || b.score - a.score);
 }
 
 /** The query with each word that stands nowhere replaced by the closest that does; null where one has none, or none is needed. */
@@ -94,7 +94,7 @@ function shownPage({ hits }, query) {
 }
 
 function showResults(query) {
-  const pages = byPage(find(query));
+  const pages = byPage(find(query), query);
   const better = corrected(query);
   const message = element("p", "search-status");
   message.setAttribute("role", "status");
