@@ -34,7 +34,8 @@ BROKEN_IMAGES = """async () => {
   const images = [...document.images];
   images.forEach(e => { e.loading = "eager"; });
   await Promise.allSettled(images.map(e => e.decode()));
-  return images.filter(e => e.naturalWidth === 0 || !(e.alt || e.matches(".logo__image"))).map(e => e.outerHTML.slice(0, 200));
+  const bad = images.filter(e => e.naturalWidth === 0 || !(e.alt || e.matches(".logo__image")));
+  return bad.map(e => e.outerHTML.slice(0, 200));
 }"""
 # Pairs of text color and ground that a reader meets in the article, with the contrast of WCAG 2.1.
 LOW_CONTRAST = """minimum => {
