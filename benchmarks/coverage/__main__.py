@@ -5,6 +5,7 @@ import importlib
 import math
 import sys
 from collections.abc import Mapping
+from datetime import date
 from types import MappingProxyType
 
 from benchmarks.coverage import PARTS, parts
@@ -49,14 +50,14 @@ def _tables_of(text: str) -> dict[str, str]:
 
 def report(found: dict[str, list[Found]], samples: int, kept: Mapping[str, str] = MappingProxyType({})) -> str:
     """The report in Markdown; ``kept`` are the tables of parts that were simulated before."""
-    all_tables = dict(kept) | {_title(name): _table(name, part) for name, part in found.items()}
+    all_tables = dict(kept) | {_title(name): _table(name, part, samples) for name, part in found.items()}
     tables = "\n\n".join(all_tables[title] for title in map(_title, PARTS) if title in all_tables)
     only = f" --parts {' '.join(found)}" if kept else ""
     return f"""# Coverage of intervals, level and power of tests, by simulation
 
 {header(f"python -m benchmarks.coverage --samples {samples}{only}")}
 - a proportion is that of samples whose interval held the truth, or whose test rejected at 5% (level: there was
-  nothing to find; power: there was), with Wilson's 95% interval for the noise of the simulation
+  nothing to find; power: there was), with the exact 95% interval (Clopper and Pearson) for the noise of the simulation
 - what is allowed: {_range(COVERAGE)} for a 95% interval, {_range(LEVEL)} for a test at 5%, or what the docstring
   states, which the last column repeats; a claim is refuted where the proportion's interval lies wholly outside, and
   undecided where only the proportion itself does
@@ -66,9 +67,10 @@ def report(found: dict[str, list[Found]], samples: int, kept: Mapping[str, str] 
 """
 
 
-def _table(name: str, part: list[Found]) -> str:
+def _table(name: str, part: list[Found], samples: int) -> str:
+    drawn = f"On {date.today().isoformat()}, with `--samples {samples}`:"
     head = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
-    return "\n".join([f"## {_title(name)}", "", head, *map(_row, part)])
+    return "\n".join([f"## {_title(name)}", "", drawn, "", head, *map(_row, part)])
 
 
 def _title(name: str) -> str:

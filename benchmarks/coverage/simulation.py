@@ -32,8 +32,8 @@ class Found:
     refused: int
 
     def proportion(self, *, level: float = 0.95) -> Interval:
-        """The proportion of hits, with Wilson's interval."""
-        return proportion_ci(self.hits, self.samples, level=level)
+        """The proportion of hits, with its exact interval: a claim that holds is refuted in 5% of simulations at most."""
+        return proportion_ci(self.hits, self.samples, method="clopper_pearson", level=level)
 
     def refutes(self, *, level: float = 0.95) -> bool:
         """Whether the interval of the proportion lies wholly outside the range that is claimed."""
