@@ -101,19 +101,22 @@ def test_a_run_goes_on_in_its_folder_and_no_other_fits_in(zoo, tmp_path, capsys)
     ("number", "code", "words"),
     [(signal.SIGINT, 130, "interrupted: stopped after step "), (signal.SIGTERM, 143, "SIGTERM: stopped after step ")],
 )
-def test_a_run_that_is_told_to_stop_keeps_a_checkpoint(zoo, tmp_path, number, code, words):
+def test_a_run_that_is_told_to_stop_keeps_a_checkpoint(zoo, tmp_path, interruptible, number, code, words):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "companion", *pretrain(zoo, run, "--steps", "1000000", "--checkpoint-every", "20")]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    deadline = time.monotonic() + 300
-    while not list(run.glob("checkpoints/step-*")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=120)
+    ) as process:
+        try:
+            deadline = time.monotonic() + 300
+            while not list(run.glob("checkpoints/step-*")):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()  # does nothing to one that has ended
     assert process.returncode == code
     assert errors.startswith(words)
     assert "Traceback" not in errors

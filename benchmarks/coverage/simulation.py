@@ -32,7 +32,7 @@ class Found:
     refused: int
 
     def proportion(self, *, level: float = 0.95) -> Interval:
-        """The proportion of hits, with its exact interval: a claim that holds is refuted in 5% of simulations at most."""
+        """The proportion of hits with its exact interval: of claims that hold, 5% at most are refuted."""
         return proportion_ci(self.hits, self.samples, method="clopper_pearson", level=level)
 
     def refutes(self, *, level: float = 0.95) -> bool:

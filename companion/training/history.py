@@ -1,5 +1,6 @@
 """What a training run recorded."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,12 +73,13 @@ class History:
 
     @property
     def best(self) -> Best | None:
-        """The least validation loss and the first step that had it; None where none was measured."""
+        """The least validation loss and the first step that had it; None where none was measured, or all are NaN."""
         measured = [] if self.earlier_best is None else [self.earlier_best]
         for row in self.rows:
             if (loss := row.get("validation_loss")) is not None:
                 measured.append(Best(loss, int(row["step"] or 0)))
-        return min(measured, key=lambda best: (best.loss, best.step), default=None)
+        numbers = (best for best in measured if not math.isnan(best.loss))  # which is neither below nor above another
+        return min(numbers, key=lambda best: (best.loss, best.step), default=None)
 
     @property
     def best_step(self) -> int | None:
@@ -105,5 +107,6 @@ class History:
         last = self.rows[-1]
         validation = last.get("validation_loss")
         measured = "" if validation is None else f", validation loss {validation:.4f}"
-        early = f", stopped early: step {self.best_step} was best" if self.stopped_early else ""
+        best = "no validation loss was a number" if self.best is None else f"step {self.best.step} was best"
+        early = f", stopped early: {best}" if self.stopped_early else ""
         return f"step {last['step']}: loss {last['loss']:.4f}{measured}, {self.seconds:.1f} s{early}"

@@ -145,7 +145,8 @@ class Run:
 
     def _patience_is_over(self) -> bool:
         limit = self.config.patience * self.config.eval_every
-        return bool(limit) and self.best is not None and self.taken - self.best.step >= limit
+        best_step = 0 if self.best is None else self.best.step
+        return bool(limit) and self.taken - best_step >= limit
 
 
 def validation_rows(config: TrainConfig, micro_batch: int | None, world: World) -> int:

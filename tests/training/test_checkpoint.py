@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import random
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 from companion.data import TensorBatches
-from companion.training import TrainConfig, checkpoint, fit, random_state
+from companion.training import History, TrainConfig, checkpoint, fit, random_state
+from companion.training.history import Best
 
 
 class Line(nn.Module):
@@ -124,6 +126,28 @@ def test_patience_stops_and_gives_the_best_weights_back(tmp_path, data):
     again = BestAtTen()
     assert fit(again, data, run).rows == history.rows
     assert torch.equal(again.weight, model.weight)
+
+
+class WithoutANumber(BestAtTen):
+    """Its validation loss is NaN until a step."""
+
+    def __init__(self, until):
+        super().__init__()
+        self.until = until
+
+    def loss(self, x, y):
+        return super().loss(x, y) * (1 if self.training or self.steps > self.until else float("nan"))
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best(tmp_path, data):
+    run = config(tmp_path / "some", steps=60, eval_every=2, patience=3)
+    history = fit(WithoutANumber(until=5), data, run)
+    assert math.isnan(history.rows[1]["validation_loss"])
+    assert (history.best_step, len(history.rows)) == (10, 16)
+    assert History(history.rows, earlier_best=Best(float("nan"), 1)).best_step == 10
+    history = fit(WithoutANumber(until=60), data, config(tmp_path / "none", steps=60, eval_every=2, patience=3))
+    assert (history.best, len(history.rows)) == (None, 6)  # three validations
+    assert "stopped early: no validation loss was a number" in str(history)
 
 
 def test_the_log_holds_every_step_once(tmp_path, data):

@@ -168,7 +168,7 @@ def test_a_finished_run_is_read_not_repeated(tmp_path):
     assert same_bits(first, again)
 
 
-def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path):
+def test_ctrl_c_ends_the_step_and_keeps_a_checkpoint(tmp_path, interruptible):
     class Interrupted(TokenBatches):
         def batch(self, step, batch_size, *, seed):
             if step == 10:
