@@ -1,14 +1,17 @@
 """Makes the recorded runs of the chapter *Pretraining* again: ``python book/recorded/pretraining/record.py``.
 
 ``gpt``: the chapter's model, trained for longer than a minute. ``grid``: small models by width, steps and seed, each at
-the end of a schedule of its own. ``assistant``: what a pretrained assistant needs for documents of the test text.
+the end of a schedule of its own. ``optimizers``: AdamW and Muon at three rates each. ``assistant``: what a pretrained
+assistant and a compressor need for documents of the test text.
 """
 
 import argparse
 import csv
 import hashlib
 import importlib.metadata
+import itertools
 import json
+import lzma
 import platform
 import sys
 import time
@@ -24,7 +27,8 @@ from companion.models import GPT, GPTConfig, smollm2
 
 HERE = Path(__file__).parent
 VOCABULARY, BLOCK, BATCH = 500, 128, 8
-WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (50, 100), (0, 1, 2)
+WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (100, 200, 400), (0, 1, 2)
+RATES = {"adamw": (2e-3, 4e-3, 8e-3), "muon": (6e-3, 1.2e-2, 2.4e-2)}
 PER_MODULE = 500  # bytes of each test module that the assistant reads
 
 
@@ -34,12 +38,13 @@ def texts() -> tuple[list[data.Document], list[data.Document], list[data.Documen
 
 
 def tokens() -> tuple[np.ndarray, np.ndarray]:
-    """Training and validation tokens."""
+    """Training tokens, and those of every fourth validation document: the watched ones."""
     train, validation, _ = (
         [document.text for document in part] for part in texts()
     )
     tokenizer = data.train_tokenizer(train, VOCABULARY)
-    return data.encode(tokenizer, train), data.encode(tokenizer, validation)
+    watched = validation[::4]  # a part of every module, not the first modules
+    return data.encode(tokenizer, train), data.encode(tokenizer, watched)
 
 
 def new_model(width: int, depth: int, seed: int) -> GPT:
@@ -52,13 +57,19 @@ def new_model(width: int, depth: int, seed: int) -> GPT:
     )
 
 
-def plan(steps: int, seed: int = 0, eval_every: int = 0) -> training.TrainConfig:
+def plan(
+    steps: int,
+    seed: int = 0,
+    eval_every: int = 0,
+    optimizer: str = "muon",
+    lr: float = 1.2e-2,
+) -> training.TrainConfig:
     """The chapter's settings; only the number of steps differs from run to run."""
     return training.TrainConfig(
         steps=steps,
         batch_size=BATCH,
-        optimizer="muon",
-        lr=1.2e-2,
+        optimizer=optimizer,
+        lr=lr,
         min_lr_ratio=0.02,
         warmup_steps=max(1, steps // 20),
         eval_every=eval_every,
@@ -69,27 +80,35 @@ def plan(steps: int, seed: int = 0, eval_every: int = 0) -> training.TrainConfig
 
 def record_gpt(steps: int) -> None:
     """Weights of the long run, and its loss on the way."""
-    train, validation = tokens()
+    train, watched = tokens()
     model = new_model(96, 2, seed=0)
-    batches = data.TokenBatches(train, validation[:10_000], block_size=BLOCK)
+    batches = data.TokenBatches(train, watched, block_size=BLOCK)
     history = training.fit(model, batches, plan(steps, eval_every=steps // 8))
     save_file(
         {name: each.clone() for name, each in model.state_dict().items()},
         HERE / "gpt.safetensors",
     )
-    validated = history.validation
-    rows = [(int(step), round(float(loss), 5)) for step, loss in validated.items()]
-    write("gpt.csv", ("step", "validation_nats"), rows)
+    write("gpt.csv", ("step", "training_nats", "validation_nats"), curve(history))
+
+
+def curve(history: training.History) -> list[tuple[int, float, float]]:
+    """Step, mean training loss of the steps since the row before, and loss on the watched text."""
+    rows, before = [], 0
+    for step, validated in history.validation.items():
+        trained = history.frame["loss"].loc[before + 1 : step].mean()
+        rows.append((int(step), round(trained, 5), round(float(validated), 5)))
+        before = step
+    return rows
 
 
 def grid_cell(
-    train: np.ndarray, validation: np.ndarray, width: int, steps: int, seed: int
+    train: np.ndarray, watched: np.ndarray, width: int, steps: int, seed: int
 ) -> tuple[int, float]:
-    """Parameters, and nats a token on the first 10,000 validation tokens."""
+    """Parameters, and nats a token on the watched text."""
     model = new_model(width, 2, seed)
     history = training.fit(
         model,
-        data.TokenBatches(train, validation[:10_000], block_size=BLOCK),
+        data.TokenBatches(train, watched, block_size=BLOCK),
         plan(steps, seed),
     )
     return sum(each.numel() for each in model.parameters()), float(
@@ -99,18 +118,32 @@ def grid_cell(
 
 def record_grid(_: int) -> None:
     """Every width at every length, three seeds each."""
-    train, validation = tokens()
+    train, watched = tokens()
     rows = []
     for width in WIDTHS:
         for steps in LENGTHS:
             for seed in SEEDS:
-                parameters, loss = grid_cell(train, validation, width, steps, seed)
+                parameters, loss = grid_cell(train, watched, width, steps, seed)
                 rows.append((width, parameters, steps, seed, round(loss, 5)))
     write(
         "grid.csv",
         ("width", "parameters", "steps", "seed", "validation_nats"),
         rows,
     )
+
+
+def record_optimizers(_: int) -> None:
+    """The model of the long run after 400 steps of each optimizer at each rate, two seeds each."""
+    train, watched = tokens()
+    batches = data.TokenBatches(train, watched, block_size=BLOCK)
+    rows = []
+    for optimizer, rates in RATES.items():
+        for lr, seed in itertools.product(rates, SEEDS[:2]):
+            settings = plan(400, seed, optimizer=optimizer, lr=lr)
+            history = training.fit(new_model(96, 2, seed), batches, settings)
+            nats = float(history.validation.iloc[-1])
+            rows.append((optimizer, lr, seed, round(nats, 5)))
+    write("optimizers.csv", ("optimizer", "lr", "seed", "validation_nats"), rows)
 
 
 def excerpts(test: list[data.Document]) -> list[data.Document]:
@@ -124,11 +157,20 @@ def excerpts(test: list[data.Document]) -> list[data.Document]:
     return chosen
 
 
+def xz(raw: bytes) -> int:
+    """Bytes of the compressed text, without the container around it."""
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+    return len(lzma.compress(raw, format=lzma.FORMAT_RAW, filters=filters))
+
+
 def record_assistant(_: int) -> None:
-    """Nats of each excerpt under the pretrained assistant, which reads each by itself."""
+    """Nats of each excerpt under the pretrained assistant, and what xz adds for it, each read by itself."""
     model, tokenizer = smollm2()
+    train, _, test = texts()
+    before = "\n\n".join(document.text for document in train).encode() + b"\n\n"
+    alone = xz(before)
     rows = []
-    for document in excerpts(texts()[2]):
+    for document in excerpts(test):
         ids = np.array(tokenizer.encode(document.text))
         end = data.end_of_text_id(tokenizer.tokenizer)
         nats = training.token_losses(model, ids, end_of_text=end).sum()
@@ -141,11 +183,12 @@ def record_assistant(_: int) -> None:
                 len(document.text.encode()),
                 len(ids),
                 round(nats, 3),
+                xz(before + document.text.encode()) - alone,
             )
         )
     write(
         "assistant.csv",
-        ("module", "name", "sha256", "bytes", "tokens", "nats"),
+        ("module", "name", "sha256", "bytes", "tokens", "nats", "xz_bytes"),
         rows,
     )
 
@@ -164,8 +207,11 @@ def note(name: str, steps: int, seconds: float) -> None:
     about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     packages = ("torch", "numpy", "tokenizers", "safetensors")
     about[name] = {
-        "command": f"python book/recorded/pretraining/record.py {name} --steps {steps}",
-        "seeds": list(SEEDS) if name == "grid" else [0],
+        "command": f"python book/recorded/pretraining/record.py {name}"
+        + (f" --steps {steps}" if name == "gpt" else ""),
+        "seeds": {"grid": list(SEEDS), "optimizers": list(SEEDS[:2])}.get(
+            name, [0]
+        ),
         "machine": f"{platform.machine()}, one thread",
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
@@ -179,7 +225,12 @@ def note(name: str, steps: int, seconds: float) -> None:
     path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-RUNS = {"gpt": record_gpt, "grid": record_grid, "assistant": record_assistant}
+RUNS = {
+    "gpt": record_gpt,
+    "grid": record_grid,
+    "optimizers": record_optimizers,
+    "assistant": record_assistant,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -189,7 +240,7 @@ if __name__ == "__main__":
         default=list(RUNS),
         help=f"which of {', '.join(RUNS)}; all by default",
     )
-    parser.add_argument("--steps", type=int, default=2_000, help="of the run gpt")
+    parser.add_argument("--steps", type=int, default=8_000, help="of the run gpt")
     given = parser.parse_args(sys.argv[1:])
     torch.set_num_threads(1)
     for run in given.runs:
