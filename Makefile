@@ -21,6 +21,9 @@ env: $(ENV) ## Make .venv with the locked versions (needs the network, once)
 book: $(SITE) ## Build the site, strictly, and print where to open it
 	@echo "Open file://$(CURDIR)/_build/html/book/index.html"
 
+pdf: $(SITE) ## Print each chapter and the whole book to _build/pdf (needs Chromium)
+	$(BIN)/python book/_pdf
+
 test: $(ENV) $(SITE) ## Test the package and the site, then execute every chapter and compare its outputs
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval book
@@ -76,4 +79,4 @@ $(SITE): $(ENV) $(SITE_SOURCES)
 	    echo "make book: the strict build failed; all of it is in _build/build.log" >&2; exit 1; }
 	@touch $@
 
-.PHONY: help env book test slow recorded refresh lab lint clean
+.PHONY: help env book pdf test slow recorded refresh lab lint clean
