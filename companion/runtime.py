@@ -169,7 +169,7 @@ def seed_everything(seed: int) -> None:
 
 
 def tier() -> Tier:
-    """The sizes that chapters use: the environment variable ``COMPANION_TIER``, ``cpu`` where it is not set.
+    """Which of its sizes a notebook should use: the environment variable ``COMPANION_TIER``, ``cpu`` if it is not set.
 
     Raises:
         ValueError: where it is set to something else than ``cpu`` or ``gpu``.
