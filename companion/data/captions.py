@@ -33,7 +33,12 @@ Images = Float[np.ndarray, "caption 3 height width"]
 
 @cache
 def all_captions() -> tuple[str, ...]:
-    """Every caption: 12 of one shape, 264 of two that differ."""
+    """Every caption: 12 of one shape, 264 of two that differ.
+
+    Example:
+        >>> len(all_captions()), all_captions()[-1]
+        (276, 'a yellow triangle left of a yellow square')
+    """
     things = [f"a {color} {shape}" for color, shape in product(COLORS, SHAPES)]
     pairs = product(permutations(things, 2), RELATIONS)
     return (*things, *(f"{first} {relation} {second}" for (first, second), relation in pairs))
@@ -44,6 +49,10 @@ def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 8"]:
 
     Raises:
         ValueError: for no caption, one that is too long or empty, or an unknown word.
+
+    Example:
+        >>> encode_captions(["a red circle"]).shape
+        torch.Size([1, 8])
     """
     refuse_bare_text("captions", captions)
     rows = [caption.split() for caption in captions]
@@ -67,6 +76,11 @@ def draw_captions(captions: Sequence[str], rng: np.random.Generator, *, size: in
 
     Raises:
         ValueError: for no caption, or something else.
+
+    Example:
+        >>> images = draw_captions(["a red circle", "a blue square left of a red circle"], np.random.default_rng(0))
+        >>> images.shape
+        (2, 3, 32, 32)
     """
     refuse_bare_text("captions", captions)
     unknown = sorted(set(captions) - set(all_captions()))
@@ -111,6 +125,11 @@ class CaptionedShapes:
 
     Raises:
         ValueError: where ``held_out`` leaves no caption on either side.
+
+    Example:
+        >>> images, captions = CaptionedShapes().batch(0, 16, seed=0)
+        >>> images.shape, captions.shape
+        (torch.Size([16, 3, 32, 32]), torch.Size([16, 8]))
     """
 
     def __init__(self, *, size: int = 32, held_out: float = 0.2, seed: int = 0) -> None:

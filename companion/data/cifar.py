@@ -39,6 +39,10 @@ def cifar10(folder: str | Path | None = None) -> tuple[LabeledImages, TestImages
         ConnectionError: where the archive is not there and cannot be downloaded; it says what to fetch by hand.
         FileNotFoundError: where a file of the archive is missing.
         ValueError: where the archive has another checksum, or a file is damaged.
+
+    Example:
+        >>> train, test = cifar10()  # doctest: +SKIP
+        >>> train[0].shape  # doctest: +SKIP
     """
     folder = cache_dir() / "cifar-10" if folder is None else folder
     files = download_archive(URL, folder, digest=DIGEST) / "cifar-10-batches-bin"

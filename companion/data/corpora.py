@@ -35,6 +35,11 @@ class Document:
         name: what it documents, dotted within the module; empty for the module itself, and for a file.
         text: the docstring with its indentation removed, or the text.
         ends: whether the document ends here; of one that comes in pieces only the last does.
+
+    Example:
+        >>> document = Document("notes/today.md", "", "A text of one's own.")
+        >>> document.module, len(document.text)
+        ('notes/today.md', 20)
     """
 
     module: str
@@ -50,6 +55,11 @@ def docstrings(packages: Sequence[str] = PACKAGES) -> list[Document]:
 
     Raises:
         ValueError: where a package is not installed, where no docstring is found, or for one name that is in no list.
+
+    Example:
+        >>> found = docstrings(["tqdm"])
+        >>> found[0].module
+        'tqdm'
     """
     refuse_bare_text("packages", packages, of="import names")
     documents, seen = [], set()
@@ -74,6 +84,12 @@ def split_by_module(
 
     Raises:
         ValueError: for a fraction outside (0, 1), or where one side would be empty.
+
+    Example:
+        >>> few = [Document(f"page {i}", "", f"The text of page {i}.") for i in range(20)]
+        >>> train, validation = split_by_module(few, validation_fraction=0.2)
+        >>> {document.module for document in train} & {document.module for document in validation}
+        set()
     """
     check_fraction(validation_fraction)
     held_out = {m for m in {d.module for d in documents} if _unit_hash(f"{seed} {m}") < validation_fraction}

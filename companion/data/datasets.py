@@ -12,7 +12,13 @@ from companion.data.order import shuffled_items
 
 
 class MapDataset(Protocol):
-    """What ``torch.utils.data.Dataset`` and many others are."""
+    """What ``torch.utils.data.Dataset`` and many others are.
+
+    Example:
+        >>> images = [torch.zeros(3, 8, 8)] * 5  # a list is one, as every torch.utils.data.Dataset is
+        >>> DatasetBatches([(image, torch.tensor(1)) for image in images]).batch(0, 2, seed=0)[0].shape
+        torch.Size([2, 3, 8, 8])
+    """
 
     def __len__(self) -> int:
         """Number of items."""
@@ -53,6 +59,16 @@ class DatasetBatches:
 
     Raises:
         ValueError: where there is no training item or ``workers`` is negative.
+
+    Example:
+        >>> class Squares(torch.utils.data.Dataset):
+        ...     def __len__(self):
+        ...         return 10
+        ...     def __getitem__(self, i):
+        ...         return torch.tensor(i), torch.tensor(i * i)
+        >>> x, y = DatasetBatches(Squares()).batch(0, 4, seed=0)
+        >>> bool((y == x**2).all()), len(x)
+        (True, 4)
     """
 
     def __init__(self, train: MapDataset, validation: MapDataset | None = None, *, workers: int = 0) -> None:

@@ -36,6 +36,14 @@ def download(url: str, path: str | Path, *, digest: str, timeout: float = 30.0) 
     Raises:
         ConnectionError: where the network or the server does not give the file; it says how to fetch it by hand.
         ValueError: for another kind of address, a digest of another form, or a file with another checksum.
+
+    Example:
+        >>> import hashlib, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "weights.bin"
+        >>> _ = path.write_bytes(b"some weights")
+        >>> digest = "sha256:" + hashlib.sha256(b"some weights").hexdigest()
+        >>> download("https://example.com/weights.bin", path, digest=digest) == path  # nothing is fetched
+        True
     """
     path = Path(path)
     _check(url, digest)
@@ -67,6 +75,17 @@ def download_archive(url: str, folder: str | Path, *, digest: str) -> Path:
     Raises:
         ConnectionError: as :func:`download`.
         ValueError: as :func:`download`, and for an archive that would write outside of its folder, or is none.
+
+    Example:
+        >>> import hashlib, tarfile, tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "labels.txt").write_text("cat")
+        >>> with tarfile.open(folder / "images.tar.gz", "w:gz") as archive:
+        ...     archive.add(folder / "labels.txt", "labels.txt")
+        >>> digest = "sha256:" + hashlib.sha256((folder / "images.tar.gz").read_bytes()).hexdigest()
+        >>> unpacked = download_archive("https://example.com/images.tar.gz", folder, digest=digest)
+        >>> [path.name for path in unpacked.iterdir()]
+        ['labels.txt']
     """
     unpacked = Path(folder) / "unpacked"
     if not unpacked.is_dir():

@@ -25,6 +25,12 @@ class Graph:
 
     Raises:
         ValueError: where sizes differ, an edge names no node, or a label no class.
+
+    Example:
+        >>> edges, labels = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), torch.tensor([0, 1, 0])
+        >>> graph = Graph(torch.eye(3), edges, labels, classes=("end", "middle"))
+        >>> [graph.classes[label] for label in graph.labels]
+        ['end', 'middle', 'end']
     """
 
     features: Float[Tensor, "nodes features"]
@@ -72,6 +78,12 @@ def planted_graph(
 
     Raises:
         ValueError: for a number out of its range.
+
+    Example:
+        >>> graph = planted_graph(nodes=100, classes=4, inside=0.2, between=0.01)
+        >>> same = graph.labels[graph.edges[0]] == graph.labels[graph.edges[1]]
+        >>> bool(same.float().mean() > 0.5), graph.features.shape
+        (True, torch.Size([100, 16]))
     """
     if not 1 <= classes <= nodes or features < 1 or noise < 0 or not (0 <= inside <= 1 and 0 <= between <= 1):
         raise ValueError(
@@ -103,6 +115,12 @@ def split_nodes(
 
     Raises:
         ValueError: where a part would be empty, or a class has no more than ``train_per_class`` nodes.
+
+    Example:
+        >>> labels = torch.arange(90) % 3
+        >>> train, validation, test = split_nodes(labels, train_per_class=5)
+        >>> int(train.sum()), int(validation.sum()), int(test.sum())
+        (15, 22, 53)
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator)

@@ -36,6 +36,11 @@ def digits() -> tuple[Images, Labels]:
     carries it: in each 4×4 block of a 32×32 bitmap the dark pixels were counted, here divided by 16. Thirteen people
     wrote them. Who wrote which is not recorded, so a random split puts the same hands on both sides: its score says
     nothing of the hand of a stranger.
+
+    Example:
+        >>> images, labels = digits()
+        >>> images.shape, labels[:5].tolist()
+        (torch.Size([1797, 1, 8, 8]), [0, 1, 2, 3, 4])
     """
     from sklearn.datasets import load_digits  # takes a second: whoever reads text shall not wait for it
 
@@ -56,6 +61,11 @@ def stratified_split(
 
     Raises:
         ValueError: for lengths that differ, or a class that would be missing on one side.
+
+    Example:
+        >>> train, validation = stratified_split(*digits(), validation_fraction=0.2)
+        >>> len(train[0]), len(validation[0])
+        (1438, 359)
     """
     if len(images) != len(labels):
         raise ValueError(f"expected one label an image, got {len(images)} images and {len(labels)} labels")
@@ -89,6 +99,11 @@ def photo_crops(n: int, size: int, *, part: Part = "train", seed: int = 0) -> tu
 
     Raises:
         ValueError: for ``n`` or ``size`` out of range, or an unknown part.
+
+    Example:
+        >>> images, labels = photo_crops(4, 32)
+        >>> images.shape, labels.tolist()
+        (torch.Size([4, 3, 32, 32]), [0, 1, 0, 1])
     """
     limit = _VALIDATION_COLUMNS.stop - _VALIDATION_COLUMNS.start
     if n < 1 or not 1 <= size <= limit:
@@ -138,6 +153,11 @@ def digit_scenes(images: Images, labels: Labels, n: int, *, size: int = 32, coun
     Raises:
         ValueError: for images that are not [n, 1, height, width], lengths that differ, scans that are larger than the
             scene, or ``n`` or ``count`` below 1.
+
+    Example:
+        >>> scenes, masks = digit_scenes(*digits(), n=5)
+        >>> scenes.shape, int(masks.max()) <= 10
+        (torch.Size([5, 1, 32, 32]), True)
     """
     if images.ndim != 4 or images.shape[1] != 1 or not len(images) or len(labels) != len(images):
         got = f"{list(images.shape)} and {list(labels.shape)}"

@@ -39,6 +39,11 @@ def import_graph(package: str = "scipy", *, features: int = 256, smallest: int =
 
     Raises:
         ValueError: where the package is not installed, or no subpackage has ``smallest`` modules.
+
+    Example:
+        >>> graph = import_graph("tqdm", smallest=2)
+        >>> graph.classes, len(graph.names) == len(graph.features)
+        (('tqdm', 'tqdm.contrib'), True)
     """
     files = source_files(package)
     made_by = f"{fingerprint(files)} {features} {smallest} {inspect.getsource(sys.modules[__name__])}"

@@ -32,6 +32,13 @@ class CorpusConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> CorpusConfig(packages=("numpy",), vocab_size=512).text is None
+        True
+        >>> CorpusConfig(vocab_size=100)  # refused
+        Traceback (most recent call last):
+        ValueError: expected vocab_size from 257 to 2097151, got 100
     """
 
     packages: tuple[str, ...] = PACKAGES
@@ -58,6 +65,14 @@ class TokenCorpus:
         train: training tokens.
         validation: validation tokens.
         validation_module: a number for the module that each validation token is from, counting from 0.
+
+    Example:
+        >>> from companion.data import encode
+        >>> tokenizer = train_tokenizer(["a text"], 257)
+        >>> tokens = encode(tokenizer, ["a", "text"])
+        >>> corpus = TokenCorpus(tokenizer, tokens, tokens, np.array([0, 0, 1, 1, 1, 1, 1]))
+        >>> bool(corpus.validation_bytes.sum() > 0), len(corpus.validation) == len(corpus.validation_module)
+        (True, True)
     """
 
     tokenizer: Tokenizer
@@ -78,6 +93,11 @@ def token_corpus(
 
     Raises:
         ValueError: as :func:`docstrings`, :func:`split_by_module` and :func:`train_tokenizer`.
+
+    Example:
+        >>> corpus = token_corpus(["tqdm", "jaxtyping", "safetensors"], vocab_size=300)
+        >>> corpus.tokenizer.decode(corpus.train[:5].tolist())
+        'See tq'
     """
     train, validation = split_by_module(docstrings(packages), validation_fraction=validation_fraction, seed=seed)
     return _encoded(train, validation, vocab_size, lambda chunks, name: np.concatenate(list(chunks)))
@@ -91,6 +111,15 @@ def write_corpus(config: CorpusConfig, folder: str | Path) -> TokenCorpus:
     Raises:
         FileNotFoundError: where there is no text.
         ValueError: where the text cannot be read or is too little.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("a", "b", "c", "d", "e"):
+        ...     _ = (folder / f"{name}.txt").write_text(f"Page {name} holds text of its own. " * 20)
+        >>> corpus = write_corpus(CorpusConfig(text=str(folder), vocab_size=270), folder / "tokens")
+        >>> corpus.tokenizer.get_vocab_size(), len(corpus.train) > len(corpus.validation)
+        (270, True)
     """
     folder, every = Path(folder), 1
     train: Iterable[Document]
@@ -153,7 +182,18 @@ _FILES = ("train.npy", "validation.npy", "validation_module.npy")
 
 
 def save_corpus(corpus: TokenCorpus, folder: str | Path, about: dict[str, object]) -> None:
-    """Writes a corpus as token files and ``tokenizer.json``, and last ``corpus.json``, which says how it was made."""
+    """Writes a corpus as token files and ``tokenizer.json``, and last ``corpus.json``, which says how it was made.
+
+    Example:
+        >>> from companion.data import encode
+        >>> import tempfile
+        >>> tokenizer, folder = train_tokenizer(["a text"], 257), Path(tempfile.mkdtemp())
+        >>> tokens = encode(tokenizer, ["a", "text"])
+        >>> corpus = TokenCorpus(tokenizer, tokens, tokens, np.zeros(7, dtype=np.int64))
+        >>> save_corpus(corpus, folder, {"text": "two words"})
+        >>> sorted(path.name for path in folder.iterdir())
+        ['corpus.json', 'tokenizer.json', 'train.npy', 'validation.npy', 'validation_module.npy']
+    """
     folder = Path(folder)
     for name in _FILES:
         save_tokens(getattr(corpus, name.removesuffix(".npy")), folder / name)
@@ -173,6 +213,18 @@ def open_corpus(folder: str | Path, about: dict[str, object]) -> TokenCorpus | N
     Raises:
         ValueError: where it was made otherwise than ``about`` says, or one of its files is damaged.
         FileNotFoundError: where one of its files is missing.
+
+    Example:
+        >>> from companion.data import encode
+        >>> import tempfile
+        >>> tokenizer, folder = train_tokenizer(["a text"], 257), tempfile.mkdtemp()
+        >>> open_corpus(folder, {"text": "two words"}) is None
+        True
+        >>> tokens = encode(tokenizer, ["a", "text"])
+        >>> corpus = TokenCorpus(tokenizer, tokens, tokens, np.zeros(7, dtype=np.int64))
+        >>> save_corpus(corpus, folder, {"text": "two words"})
+        >>> open_corpus(folder, {"text": "two words"}).train.tolist()
+        [65, 0, 84, 69, 88, 84, 0]
     """
     folder = Path(folder)
     if not (folder / "corpus.json").is_file():

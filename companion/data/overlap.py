@@ -45,6 +45,11 @@ def module_groups(documents: Sequence[Document], *, length: int = 50, fraction: 
 
     Raises:
         ValueError: for a length below 1, or a fraction outside (0, 1).
+
+    Example:
+        >>> said = "What is said on two pages, word for word, and longer than fifty bytes."
+        >>> module_groups([Document("a", "", said), Document("b", "", said), Document("c", "", "Something else.")])
+        {'a': 'a', 'b': 'a', 'c': 'c'}
     """
     if not 0 < fraction < 1:
         raise ValueError(f"expected fraction in (0, 1), got {fraction}")
@@ -68,6 +73,11 @@ def split_by_overlap(
 
     Raises:
         ValueError: for a fraction outside (0, 1/2), or where a part would be empty.
+
+    Example:
+        >>> few = [Document(f"page {i}", "", f"only page {i} says this, " * 9) for i in range(40)]
+        >>> [len(part) for part in split_by_overlap(few, fraction=0.2)]
+        [24, 8, 8]
     """
     if not 0 < fraction < 0.5:
         raise ValueError(f"expected fraction in (0, 1/2), got {fraction}")

@@ -45,6 +45,13 @@ class CharacterVocabulary:
 
     Args:
         texts: whose characters are to have ids.
+
+    Example:
+        >>> vocabulary = CharacterVocabulary(["bad", "cab"])
+        >>> len(vocabulary), vocabulary.encode(["cab"]).tolist()
+        (7, [[5, 3, 4]])
+        >>> vocabulary.decode(vocabulary.encode(["cab", "a"]))
+        ['cab', 'a']
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -86,6 +93,10 @@ def date_pairs(n: int, *, seed: int) -> list[Pair]:
 
     Raises:
         ValueError: where ``n`` is below 1 or there are not so many days.
+
+    Example:
+        >>> date_pairs(2, seed=0)
+        [('January 23, 2035', '2035-01-23'), ('Sep 12, 2013', '2013-09-12')]
     """
     days = (_LAST - _FIRST).days + 1
     _check_number(n, days, "days")
@@ -108,6 +119,10 @@ def reversal_pairs(n: int, *, seed: int, alphabet: str = "abcdefgh", longest: in
 
     Raises:
         ValueError: where ``n`` is below 1 or there are not so many strings.
+
+    Example:
+        >>> reversal_pairs(3, seed=0)
+        [('feccaaa', 'aaaccef'), ('gf', 'fg'), ('eehffeeh', 'heeffhee')]
     """
     _check_number(n, sum(len(alphabet) ** length for length in range(1, longest + 1)) // 2, "strings")
     rng = np.random.default_rng(seed)
@@ -130,6 +145,12 @@ def pair_batches(pairs: Sequence[Pair], *, validation: float = 0.1) -> tuple[Ten
 
     Raises:
         ValueError: where a pair occurs twice, or ``validation`` leaves no pair on one side.
+
+    Example:
+        >>> data, vocabulary = pair_batches(reversal_pairs(100, seed=0))
+        >>> source, target_in, target_out = data.batch(0, 4, seed=0)
+        >>> vocabulary.decode(source)[0] == vocabulary.decode(target_out)[0][::-1]
+        True
     """
     if len(set(pairs)) < len(pairs):
         raise ValueError("expected each pair once, got one twice: it could stand in training and in validation")

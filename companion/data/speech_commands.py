@@ -49,6 +49,10 @@ def speech_commands(
         ConnectionError: where the archive is not there and cannot be downloaded; it says what to fetch by hand.
         FileNotFoundError: where a file of the archive is missing.
         ValueError: for an unknown part or word, an archive with another checksum, or a WAV file of another kind.
+
+    Example:
+        >>> clips, labels = speech_commands("validation", words=["yes", "no"])  # doctest: +SKIP
+        >>> clips.shape[1]  # doctest: +SKIP
     """
     check_one_of("part", part, get_args(SpeechPart))
     if words is not None:

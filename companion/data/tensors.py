@@ -19,6 +19,14 @@ class TensorBatches:
 
     Raises:
         ValueError: where lengths differ or there is no row.
+
+    Example:
+        >>> images, labels = torch.rand(100, 1, 8, 8), torch.arange(100) % 10
+        >>> data = TensorBatches((images[:80], labels[:80]), (images[80:], labels[80:]))
+        >>> [tensor.shape for tensor in data.batch(0, 16, seed=0)]
+        [torch.Size([16, 1, 8, 8]), torch.Size([16])]
+        >>> sum(len(rows) for rows, _ in data.validation(8))
+        20
     """
 
     def __init__(self, train: Sequence[Tensor], validation: Sequence[Tensor] = ()) -> None:

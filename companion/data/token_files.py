@@ -75,6 +75,13 @@ def open_tokens(path: str | Path) -> Tokens:
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: where it is not a one-dimensional array of integers.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "tokens.npy"
+        >>> _ = save_tokens(np.arange(5, dtype=np.uint16), path)
+        >>> open_tokens(path)[1:3].tolist()
+        [1, 2]
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"expected a token file in {path}, got no such file")

@@ -35,6 +35,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
     Raises:
         ValueError: where ``vocab_size`` is too small, or the texts are too few to fill it, or are no texts.
+
+    Example:
+        >>> tokenizer = train_tokenizer(["low lower lowest"] * 10, 262)
+        >>> tokenizer.encode("slow").tokens
+        ['s', 'low']
+        >>> tokenizer.decode(tokenizer.encode("Völlig neu 你好").ids)
+        'Völlig neu 你好'
     """
     refuse_bare_text("texts", texts)
     if vocab_size < 257:
@@ -64,6 +71,13 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: where the file holds no tokenizer.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "tokenizer.json"
+        >>> train_tokenizer(["a text"], 257).save(str(path))
+        >>> load_tokenizer(path).get_vocab_size()
+        257
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"expected a tokenizer in {path}, got no such file")
@@ -105,6 +119,11 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], *, end_of_text: int | Non
 
     Raises:
         ValueError: where there is no text, one text in place of a list, half of a surrogate pair, or no end of text.
+
+    Example:
+        >>> tokenizer = train_tokenizer(["a text"], 257)
+        >>> encode(tokenizer, ["a", "text"])
+        array([65,  0, 84, 69, 88, 84,  0], dtype=uint16)
     """
     refuse_bare_text("texts", texts)
     texts = list(checked_texts(texts))
@@ -122,6 +141,11 @@ def byte_lengths(tokenizer: Tokenizer) -> Int[np.ndarray, " vocab"]:
 
     Raises:
         ValueError: where the tokenizer is no byte-level BPE.
+
+    Example:
+        >>> tokenizer = train_tokenizer(["a text"], 257)
+        >>> byte_lengths(tokenizer)[tokenizer.encode("text").ids].tolist()
+        [1, 1, 1, 1]
     """
     if not isinstance(tokenizer.decoder, decoders.ByteLevel):
         raise ValueError(
@@ -137,7 +161,12 @@ def byte_lengths(tokenizer: Tokenizer) -> Int[np.ndarray, " vocab"]:
 
 
 def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
-    """Tokens as a model takes them: a batch of one sequence."""
+    """Tokens as a model takes them: a batch of one sequence.
+
+    Example:
+        >>> as_batch(np.array([5, 6, 7], dtype=np.uint16), torch.device("cpu"))
+        tensor([[5, 6, 7]])
+    """
     return torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None].to(device)
 
 
@@ -176,6 +205,11 @@ class TokenBatches:
 
     Raises:
         ValueError: where the training tokens do not fill one window, or are no integers in one dimension.
+
+    Example:
+        >>> tokens, targets = TokenBatches(np.arange(100), block_size=5).batch(0, 2, seed=0)
+        >>> bool((targets[:, :-1] == tokens[:, 1:]).all()), tokens.shape
+        (True, torch.Size([2, 5]))
     """
 
     def __init__(

@@ -39,6 +39,11 @@ class PlantedCorpus:
         tokens: the text, as numbers of words.
         vocabulary: the words by number.
         analogies: questions, a row each: a is to b as c is to d.
+
+    Example:
+        >>> corpus = planted_corpus(sentences=1)
+        >>> " ".join(corpus.vocabulary[word] for word in corpus.tokens)
+        'plural.0 book.0 books book.0 book.2'
     """
 
     tokens: Words
@@ -63,6 +68,13 @@ def planted_corpus(*, sentences: int = 20_000, seed: int = 0) -> PlantedCorpus:
 
     Raises:
         ValueError: where ``sentences`` is below 1.
+
+    Example:
+        >>> corpus = planted_corpus(sentences=100)
+        >>> len(corpus.tokens)
+        500
+        >>> [corpus.vocabulary[word] for word in corpus.analogies[0]]  # a is to b as c is to d
+        ['france', 'paris', 'japan', 'tokyo']
     """
     if sentences < 1:
         raise ValueError(f"expected at least one sentence, got sentences={sentences}")
@@ -114,6 +126,11 @@ class SkipGramBatches:
 
     Raises:
         ValueError: for a number out of its range, or a text that is no text or too short for one pair.
+
+    Example:
+        >>> batches = SkipGramBatches(planted_corpus(sentences=100).tokens, negatives=3, subsample=1.0)
+        >>> [tensor.shape for tensor in batches.batch(0, 8, seed=0)]  # centers, contexts, noise
+        [torch.Size([8]), torch.Size([8]), torch.Size([8, 3])]
     """
 
     def __init__(

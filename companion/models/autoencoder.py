@@ -65,6 +65,11 @@ class AutoencoderConfig:
 
     Raises:
         ValueError: for fewer than two sizes, or a size below 1.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(AutoencoderConfig(sizes=(64, 32, 2)))
+        4354
     """
 
     sizes: tuple[int, ...]
@@ -74,7 +79,16 @@ class AutoencoderConfig:
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder with ReLU between their layers; neither the code nor the output passes through one."""
+    """Encoder and decoder with ReLU between their layers; neither the code nor the output passes through one.
+
+    Example:
+        >>> from companion.data import digits
+        >>> pixels = digits()[0].flatten(1)
+        >>> model = Autoencoder(AutoencoderConfig(sizes=(64, 32, 2)))
+        >>> model.encode(pixels).shape  # each digit as a point of the plane
+        torch.Size([1797, 2])
+        >>> error = (model(pixels) - pixels).square().sum(dim=1)  # large where a digit is unlike the others
+    """
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -122,6 +136,12 @@ class VAEConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> model = VAE(VAEConfig(sizes=(64, 32, 2), likelihood="bernoulli", beta=4.0))
+        >>> VAEConfig(sizes=(64, 32, 2), likelihood="bernoulli", variance=1.0)
+        Traceback (most recent call last):
+        ValueError: expected variance=None with likelihood='bernoulli', whose mean fixes it, got...
     """
 
     sizes: tuple[int, ...]
@@ -146,6 +166,12 @@ class ELBO(NamedTuple):
     r"""The two terms of each sample's bound, in nats: :math:`\log p(x) \ge` ``log_likelihood`` − ``divergence``.
 
     The bound holds for the mean over draws; ``log_likelihood`` is from one draw, ``divergence`` is exact.
+
+    Example:
+        >>> model = VAE(VAEConfig(sizes=(64, 32, 2), likelihood="bernoulli"))
+        >>> bound = model.elbo(torch.rand(5, 64).round())
+        >>> bound.log_likelihood.shape, bool((bound.divergence >= 0).all())
+        (torch.Size([5]), True)
     """
 
     log_likelihood: Float[Tensor, " batch"]
@@ -165,6 +191,14 @@ class VAE(nn.Module):
     The first includes its constant, so that bounds of different models compare. The second is a probability of binary
     inputs. Gray values between 0 and 1 are accepted, as is common, but the formula is then no log-density: it lacks a
     normalizing constant (Loaiza-Ganem & Cunningham 2019), and does not compare with a Gaussian's.
+
+    Example:
+        >>> from companion.data import TensorBatches, digits
+        >>> from companion.training import TrainConfig, fit
+        >>> model = VAE(VAEConfig(sizes=(64, 32, 2), likelihood="bernoulli"))
+        >>> history = fit(model, TensorBatches((digits()[0].flatten(1),)), TrainConfig(steps=5, batch_size=64))
+        >>> model.sample(3, seed=0).shape  # three digits that nobody wrote
+        torch.Size([3, 64])
     """
 
     def __init__(self, config: VAEConfig) -> None:

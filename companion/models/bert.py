@@ -48,6 +48,11 @@ class BERTConfig(BlockConfig):
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(BERTConfig())
+        109514298
     """
 
     vocab_size: int = 30_522
@@ -88,6 +93,11 @@ class BERTEncoder(nn.Module):
     """What all heads stand on: the encoder, and the folders that Hugging Face gives it.
 
     Weights start normal with standard deviation 0.02, as in the paper's code.
+
+    Example:
+        >>> model = BERT(BERTConfig(vocab_size=100, block_size=16, n_layer=2, n_head=2, n_embd=32, n_hidden=64))
+        >>> isinstance(model, BERTEncoder)
+        True
     """
 
     config_class: ClassVar[type[BERTConfig]] = BERTConfig
@@ -203,7 +213,17 @@ class MaskedLanguageHead(nn.Module):
 
 
 class BERT(BERTEncoder):
-    """A masked-language model: the encoder, and the logits of the token at each position."""
+    """A masked-language model: the encoder, and the logits of the token at each position.
+
+    Example:
+        >>> model = BERT(BERTConfig(vocab_size=100, block_size=16, n_layer=2, n_head=2, n_embd=32, n_hidden=64))
+        >>> tokens = torch.randint(5, 100, (3, 16))
+        >>> text = torch.ones_like(tokens, dtype=torch.bool)
+        >>> masked, targets = mask_tokens(tokens, text, mask_token=4, vocab_size=100)
+        >>> model(masked).shape
+        torch.Size([3, 16, 100])
+        >>> model.loss(masked, targets).backward()
+    """
 
     architecture: ClassVar[str] = "BertForMaskedLM"
 
@@ -268,6 +288,13 @@ def mask_tokens(
 
     Raises:
         ValueError: for masks of another shape or dtype, or a ``rate`` outside (0, 1].
+
+    Example:
+        >>> tokens = torch.arange(5, 25).reshape(1, 20)
+        >>> text = torch.ones_like(tokens, dtype=torch.bool)
+        >>> masked, targets = mask_tokens(tokens, text, mask_token=4, vocab_size=100)
+        >>> bool((masked == tokens)[targets == -100].all())  # what is not to be predicted is as it was
+        True
     """
     check_tensor("maskable", maskable, *tokens.shape, dtype=torch.bool)
     if not 0 < rate <= 1:

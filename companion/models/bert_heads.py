@@ -31,6 +31,11 @@ class BERTClassifierConfig(BERTConfig):
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(BERTClassifierConfig(n_layer=6, n_head=12, n_embd=384, n_hidden=1_536, n_classes=3))
+        22714371
     """
 
     n_classes: int = 2
@@ -42,11 +47,23 @@ class BERTClassifierConfig(BERTConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BERTSpanConfig(BERTConfig):
-    """The sizes of a :class:`BERTSpan`: the fields of :class:`BERTConfig`."""
+    """The sizes of a :class:`BERTSpan`: the fields of :class:`BERTConfig`.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(BERTSpanConfig(n_layer=6, n_head=12, n_embd=384, n_hidden=1_536))
+        22566146
+    """
 
 
 class BERTClassifier(BERTEncoder):
-    """Classes of a text, or of a pair of texts."""
+    """Classes of a text, or of a pair of texts.
+
+    Example:
+        >>> model = BERTClassifier(BERTClassifierConfig(n_layer=2, n_head=2, n_embd=32, n_hidden=64, n_classes=3))
+        >>> model(torch.randint(100, (5, 16))).shape  # a logit a class
+        torch.Size([5, 3])
+    """
 
     config: BERTClassifierConfig
     config_class: ClassVar[type[BERTConfig]] = BERTClassifierConfig
@@ -91,7 +108,15 @@ class BERTClassifier(BERTEncoder):
 
 
 class BERTSpan(BERTEncoder):
-    """The first and the last position of an answer within a text, as in SQuAD (Rajpurkar et al. 2016)."""
+    """The first and the last position of an answer within a text, as in SQuAD (Rajpurkar et al. 2016).
+
+    Example:
+        >>> model = BERTSpan(BERTSpanConfig(vocab_size=100, block_size=16, n_layer=2, n_head=2, n_embd=32, n_hidden=64))
+        >>> question_and_text = torch.randint(100, (5, 16))
+        >>> in_text = (torch.arange(16) >= 6).expand(5, 16)
+        >>> likeliest_spans(model(question_and_text), in_text).shape  # where each answer begins and ends
+        torch.Size([5, 2])
+    """
 
     config_class: ClassVar[type[BERTConfig]] = BERTSpanConfig
     architecture: ClassVar[str] = "BertForQuestionAnswering"
@@ -150,6 +175,12 @@ def likeliest_spans(
 
     Raises:
         ValueError: for another shape or dtype, a row without candidates, or ``longest`` below 1.
+
+    Example:
+        >>> begins, ends = torch.tensor([0.0, 3.0, 0.0, 1.0]), torch.tensor([4.0, 0.0, 2.0, 1.0])
+        >>> scores = torch.stack([begins, ends], dim=1)[None]
+        >>> likeliest_spans(scores, torch.ones(1, 4, dtype=torch.bool)).tolist()  # no end before its beginning
+        [[1, 2]]
     """
     batch, time, _ = scores.shape
     check_padding_mask(candidates, batch, time, name="candidates")

@@ -34,6 +34,13 @@ class BlockConfig(AttentionConfig):
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> BlockConfig(n_layer=2, n_embd=64, n_head=4, activation="gelu", norm_first=True).n_hidden
+        2048
+        >>> BlockConfig(activation="swish")
+        Traceback (most recent call last):
+        ValueError: expected activation to be one of relu, gelu; got 'swish'
     """
 
     n_layer: int = 6

@@ -51,6 +51,11 @@ class CLIPConfig(BlockConfig):
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(CLIPConfig(vocab_size=19, block_size=8))
+        195041
     """
 
     vocab_size: int
@@ -117,7 +122,18 @@ class TextTower(nn.Module):
 
 
 class CLIP(nn.Module):
-    """An image tower and a text tower, trained to agree on pairs."""
+    """An image tower and a text tower, trained to agree on pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> from companion.data import draw_captions, encode_captions
+        >>> captions = ["a red circle", "a blue square left of a red circle"]
+        >>> images = torch.from_numpy(draw_captions(captions, np.random.default_rng(0)))
+        >>> model = CLIP(CLIPConfig(vocab_size=19, block_size=8))
+        >>> similarity = model.encode_image(images) @ model.encode_text(encode_captions(captions)).T
+        >>> similarity.shape  # how well each image fits each caption
+        torch.Size([2, 2])
+    """
 
     #: Why a batch cannot be divided.
     joins_examples: ClassVar[str] = "CLIP's loss compares each pair with all others of the batch"

@@ -37,6 +37,15 @@ class ConvNetConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be: so for images that the stages would halve to nothing.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> vgg16 = ConvNetConfig(
+        ...     image_size=(224, 224), channels=3, n_classes=1_000, hidden=(4_096, 4_096),
+        ...     stages=((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+        ... )
+        >>> parameter_count(vgg16)
+        138357544
     """
 
     image_size: tuple[int, int] = (8, 8)
@@ -77,6 +86,15 @@ class ConvNet(nn.Module):
     make VGG-16 with its 138,357,544 parameters. Departures: convolutions are padded, the function is ReLU and pooling
     takes the largest, none of which LeCun's network does; there is no dropout, which VGG's hidden layers have. Pooling
     passes over the last row or column of an odd size.
+
+    Example:
+        >>> from companion.data import TensorBatches, digits
+        >>> from companion.training import TrainConfig, fit
+        >>> images, labels = digits()
+        >>> model = ConvNet(ConvNetConfig())
+        >>> history = fit(model, TensorBatches((images, labels)), TrainConfig(steps=50, batch_size=64, lr=3e-3))
+        >>> bool((model(images).argmax(dim=1) == labels).float().mean() > 0.8)
+        True
     """
 
     def __init__(self, config: ConvNetConfig) -> None:

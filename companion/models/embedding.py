@@ -44,6 +44,11 @@ class SkipGramConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(SkipGramConfig(vocab_size=20_000))
+        4000000
     """
 
     vocab_size: int
@@ -54,7 +59,14 @@ class SkipGramConfig:
 
 
 class SkipGram(nn.Module):
-    """Skip-gram with negative sampling: a word's vector is what tells its neighbors from noise."""
+    """Skip-gram with negative sampling: a word's vector is what tells its neighbors from noise.
+
+    Example:
+        >>> model = SkipGram(SkipGramConfig(vocab_size=50, n_embd=8))
+        >>> words, cosines = model.most_similar(torch.tensor([3, 7]), count=5)
+        >>> words.shape  # five neighbors of each of two words
+        torch.Size([2, 5])
+    """
 
     def __init__(self, config: SkipGramConfig) -> None:
         super().__init__()

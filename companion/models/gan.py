@@ -60,6 +60,11 @@ class GANConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(GANConfig(shape=(3, 64, 64), hidden=(1_024, 512, 256, 128)))  # both players of a DCGAN
+        23694724
     """
 
     shape: tuple[int, ...]
@@ -107,7 +112,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], points: Float[Tensor, "
 
 
 class GAN(nn.Module):
-    """A generator and a discriminator, and the loss of each; calling the model calls the generator."""
+    """A generator and a discriminator, and the loss of each; calling the model calls the generator.
+
+    Example:
+        >>> from companion.data import TensorBatches
+        >>> from companion.training import TrainConfig, fit
+        >>> model = GAN(GANConfig(shape=(2,), hidden=(32, 32), noise=4, loss="wgan_gp"))
+        >>> data = TensorBatches((torch.randn(1_000, 2) + 5,))
+        >>> history = fit(model, data, TrainConfig(steps=5, batch_size=64, optimizer="adam", betas=(0.0, 0.9)))
+        >>> model.sample(3, seed=0).shape
+        torch.Size([3, 2])
+    """
 
     def __init__(self, config: GANConfig) -> None:
         super().__init__()

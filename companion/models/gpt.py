@@ -84,6 +84,13 @@ class GPT(nn.Module):
     Weights start as in GPT-2, whatever the options: normal with standard deviation 0.02, and 0.02/√(2·n_layer) where a
     layer writes to the residual stream, so that its variance does not grow with depth; normalizations start at 1,
     biases at 0.
+
+    Example:
+        >>> model = GPT(GPTConfig(vocab_size=257, block_size=64, n_layer=2, n_head=4, n_embd=32))
+        >>> tokens = torch.randint(257, (3, 65))
+        >>> model.loss(tokens[:, :-1], tokens[:, 1:]).backward()  # predict each token from those before it
+        >>> model.generate(tokens[:, :5], 7, temperature=0.8, top_p=0.9, seed=0).shape
+        torch.Size([3, 12])
     """
 
     def __init__(self, config: GPTConfig) -> None:

@@ -34,6 +34,14 @@ class GPTConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(GPTConfig(bias=True))  # GPT-2 small
+        124439808
+        >>> llama = GPTConfig(positions="rotary", norm="rms", feed_forward="swiglu", n_inner=2_048, n_kv_head=4)
+        >>> parameter_count(llama)
+        114114048
     """
 
     vocab_size: int = 50_257

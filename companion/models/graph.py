@@ -63,6 +63,13 @@ class GraphConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> GCNConfig(features=16, n_hidden=32, n_classes=4, n_layer=3)  # of the three families
+        GCNConfig(features=16, n_hidden=32, n_classes=4, n_layer=3, dropout=0.0)
+        >>> GraphConfig(features=16, n_hidden=32, n_classes=4, dropout=1.5)
+        Traceback (most recent call last):
+        ValueError: expected dropout in [0, 1), got 1.5
     """
 
     features: int
@@ -78,12 +85,24 @@ class GraphConfig:
 
 @dataclass(frozen=True)
 class GCNConfig(GraphConfig):
-    """The sizes of a :class:`GCN`."""
+    """The sizes of a :class:`GCN`.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(GCNConfig(features=1_433, n_hidden=16, n_classes=7))
+        23063
+    """
 
 
 @dataclass(frozen=True)
 class GraphSAGEConfig(GraphConfig):
-    """The sizes of a :class:`GraphSAGE`."""
+    """The sizes of a :class:`GraphSAGE`.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(GraphSAGEConfig(features=1_433, n_hidden=16, n_classes=7))
+        46103
+    """
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,11 @@ class GATConfig(GraphConfig):
     Attributes:
         heads: attention heads of all layers but the last; the next layer reads ``heads · n_hidden`` numbers a node.
         last_heads: attention heads of the last layer, which are averaged.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(GATConfig(features=1_433, n_hidden=8, n_classes=7))
+        92373
     """
 
     heads: int = 8
@@ -104,7 +128,12 @@ class GATConfig(GraphConfig):
 
 
 class NodeClassifier(nn.Module):
-    """What the three families share: layers with a nonlinearity between them, checks, and the loss."""
+    """What the three families share: layers with a nonlinearity between them, checks, and the loss.
+
+    Example:
+        >>> all(issubclass(family, NodeClassifier) for family in (GCN, GraphSAGE, GAT))
+        True
+    """
 
     config: GraphConfig
     layers: nn.ModuleList
@@ -152,6 +181,13 @@ class GCN(NodeClassifier):
 
     Args:
         config: the sizes.
+
+    Example:
+        >>> from companion.data import planted_graph
+        >>> graph = planted_graph(nodes=100, features=16, classes=4)
+        >>> model = GCN(GCNConfig(features=16, n_hidden=8, n_classes=4))
+        >>> model(graph.features, model.adjacency(graph.edges, 100)).shape  # a logit a class, of each node
+        torch.Size([100, 4])
     """
 
     def __init__(self, config: GCNConfig) -> None:
@@ -181,6 +217,13 @@ class GraphSAGE(NodeClassifier):
 
     Args:
         config: the sizes.
+
+    Example:
+        >>> from companion.data import planted_graph
+        >>> graph = planted_graph(nodes=100, features=16, classes=4)
+        >>> model = GraphSAGE(GraphSAGEConfig(features=16, n_hidden=8, n_classes=4))
+        >>> model(graph.features, model.adjacency(graph.edges, 100)).shape  # a logit a class, of each node
+        torch.Size([100, 4])
     """
 
     def __init__(self, config: GraphSAGEConfig) -> None:
@@ -205,6 +248,13 @@ class GAT(NodeClassifier):
 
     Args:
         config: the sizes.
+
+    Example:
+        >>> from companion.data import planted_graph
+        >>> graph = planted_graph(nodes=100, features=16, classes=4)
+        >>> model = GAT(GATConfig(features=16, n_hidden=8, n_classes=4))
+        >>> model(graph.features, model.adjacency(graph.edges, 100)).shape  # a logit a class, of each node
+        torch.Size([100, 4])
     """
 
     def __init__(self, config: GATConfig) -> None:

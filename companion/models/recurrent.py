@@ -63,7 +63,13 @@ class _Cell(nn.Module):
 
 
 class RNNCell(_Cell):
-    """The simple recurrent network: the whole state is written anew at every step."""
+    """The simple recurrent network: the whole state is written anew at every step.
+
+    Example:
+        >>> cell = RNNCell(inputs=3, width=5)
+        >>> cell(torch.randn(2, 3), torch.zeros(2, 5)).shape  # the state after one step
+        torch.Size([2, 5])
+    """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width, "rnn")
@@ -77,7 +83,14 @@ class RNNCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    """Long short-term memory: a memory c that changes by addition, so that gradients need not fade."""
+    """Long short-term memory: a memory c that changes by addition, so that gradients need not fade.
+
+    Example:
+        >>> cell, start = LSTMCell(inputs=3, width=5), torch.zeros(2, 5)
+        >>> h, c = cell(torch.randn(2, 3), (start, start))  # one step: what it says, and what it remembers
+        >>> h.shape, c.shape
+        (torch.Size([2, 5]), torch.Size([2, 5]))
+    """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width, "lstm")
@@ -93,7 +106,13 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """The gated recurrent unit: one gate weighs the old state against the new, and there is no memory beside it."""
+    """The gated recurrent unit: one gate weighs the old state against the new, and there is no memory beside it.
+
+    Example:
+        >>> cell = GRUCell(inputs=3, width=5)
+        >>> cell(torch.randn(2, 3), torch.zeros(2, 5)).shape  # the state after one step
+        torch.Size([2, 5])
+    """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width, "gru")
@@ -114,6 +133,12 @@ def unroll(
     """The outputs of ``cell`` over a sequence, one step after the other from a state of zeros.
 
     This is what ``Recurrent`` computes, at the pace of Python.
+
+    Example:
+        >>> x, layer, cell = torch.randn(2, 7, 3), Recurrent("gru", 3, 5), GRUCell(3, 5)
+        >>> _ = cell.load_state_dict({name.removesuffix("_l0"): weight for name, weight in layer.state_dict().items()})
+        >>> bool(torch.allclose(unroll(cell, x), layer(x), atol=1e-6))
+        True
     """
     h = x.new_zeros(len(x), cell.weight_hh.shape[1])
     state = (h, h) if isinstance(cell, LSTMCell) else h
@@ -134,6 +159,11 @@ class Recurrent(nn.RNNBase):
 
     Under autocast on a CPU, torch calls oneDNN's kernel of 16 bits for an LSTM even where the processor has none (for
     bfloat16 it needs AVX-512). There it is computed in the weights' dtype, as a GRU is on every CPU.
+
+    Example:
+        >>> layer = Recurrent("lstm", inputs=3, width=5)
+        >>> layer(torch.randn(2, 7, 3)).shape  # the output of each of seven steps
+        torch.Size([2, 7, 5])
     """
 
     def __init__(self, cell: CellName, inputs: int, width: int) -> None:

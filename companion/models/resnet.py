@@ -41,6 +41,12 @@ class ResNetConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> resnet20 = ResNetConfig((3, 3, 3), (16, 32, 64), stem="cifar", shortcut="padding", n_classes=10)
+        >>> parameter_count(resnet20)
+        269722
     """
 
     blocks: tuple[int, ...] = (2, 2, 2, 2)
@@ -113,6 +119,12 @@ class ResNet(nn.Module):
     takes A; for CIFAR that of A, as in the paper, whose 0.27 million both options give. Images of any height and width
     will do. In training batch-norm makes an image's logits depend on its batch, and needs more than one number a
     channel in the last stage. The weights start as in He et al. 2015.
+
+    Example:
+        >>> import torch
+        >>> config = ResNetConfig(blocks=(1, 1), widths=(8, 16), stem="cifar", channels=1, n_classes=10)
+        >>> ResNet(config)(torch.rand(5, 1, 8, 8)).shape  # a logit a class
+        torch.Size([5, 10])
     """
 
     def __init__(self, config: ResNetConfig) -> None:

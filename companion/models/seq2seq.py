@@ -47,6 +47,11 @@ class Seq2SeqConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(Seq2SeqConfig(source_vocab=40, target_vocab=40))
+        208384
     """
 
     source_vocab: int
@@ -88,7 +93,16 @@ class Encoded:
 
 
 class Seq2Seq(nn.Module):
-    """Writes a target sequence for a source sequence."""
+    """Writes a target sequence for a source sequence.
+
+    Example:
+        >>> from companion.data import pair_batches, reversal_pairs
+        >>> data, vocabulary = pair_batches(reversal_pairs(500, seed=0))
+        >>> model = Seq2Seq(Seq2SeqConfig(source_vocab=len(vocabulary), target_vocab=len(vocabulary)))
+        >>> model.loss(*data.batch(0, 8, seed=0)).backward()
+        >>> model.generate(vocabulary.encode(["abc", "de"]), max_new_tokens=8).shape
+        torch.Size([2, 8])
+    """
 
     def __init__(self, config: Seq2SeqConfig) -> None:
         super().__init__()

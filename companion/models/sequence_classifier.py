@@ -48,6 +48,11 @@ class SequenceClassifierConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(SequenceClassifierConfig(vocab_size=5_000, n_classes=2, cell="gru", bidirectional=True))
+        469506
     """
 
     vocab_size: int
@@ -107,7 +112,13 @@ class Layer(nn.Module):
 
 
 class SequenceClassifier(nn.Module):
-    """Classifies sequences of tokens by the last state of a recurrent network."""
+    """Classifies sequences of tokens by the last state of a recurrent network.
+
+    Example:
+        >>> model = SequenceClassifier(SequenceClassifierConfig(vocab_size=50, n_classes=3, pad_id=0))
+        >>> model(torch.tensor([[4, 9, 7, 2], [8, 3, 0, 0]])).shape  # what follows the end of a row is not read
+        torch.Size([2, 3])
+    """
 
     def __init__(self, config: SequenceClassifierConfig) -> None:
         super().__init__()

@@ -43,6 +43,11 @@ class TransformerConfig(BlockConfig):
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(TransformerConfig())
+        63082496
     """
 
     source_vocab: int = 37_000
@@ -58,6 +63,14 @@ class Transformer(nn.Module):
 
     Matrices start as in Glorot & Bengio 2010 (uniform), embeddings normal with standard deviation 1/√width, so that
     times √width they are as large as the positions that are added to them.
+
+    Example:
+        >>> config = TransformerConfig(source_vocab=50, target_vocab=60, n_layer=2, n_head=2, n_embd=32, n_hidden=64)
+        >>> model, source = Transformer(config), torch.randint(50, (3, 7))
+        >>> model(source, torch.randint(60, (3, 5))).shape
+        torch.Size([3, 5, 60])
+        >>> model.generate(source, torch.zeros(3, 1, dtype=torch.int64), 4).shape
+        torch.Size([3, 5])
     """
 
     def __init__(self, config: TransformerConfig) -> None:

@@ -44,6 +44,11 @@ class UNetConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> from companion.economics.compute import parameter_count
+        >>> parameter_count(UNetConfig())
+        31036546
     """
 
     channels: int = 1
@@ -62,6 +67,11 @@ class UNet(nn.Module):
 
     The weights before ReLU start as in He et al. 2015, which the paper asks for. In training batch-norm makes an
     image's logits depend on its batch, and needs more than one number a channel in the deepest level.
+
+    Example:
+        >>> model = UNet(UNetConfig(channels=1, n_classes=11, widths=(8, 16)))
+        >>> model(torch.rand(3, 1, 32, 32)).argmax(dim=1).shape  # a class a pixel
+        torch.Size([3, 32, 32])
     """
 
     def __init__(self, config: UNetConfig) -> None:

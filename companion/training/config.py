@@ -57,6 +57,14 @@ class TrainConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> config = TrainConfig(steps=1_000, batch_size=64, lr=3e-4, warmup_steps=100, precision="fp32", device="cpu")
+        >>> config.schedule, config.optimizer
+        ('cosine', 'adamw')
+        >>> TrainConfig(steps=10, batch_size=64, warmup_steps=100)  # refused
+        Traceback (most recent call last):
+        ValueError: expected warmup_steps below steps, and warm-up and decay to fit in them, got...
     """
 
     steps: int

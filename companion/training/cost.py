@@ -34,6 +34,11 @@ class CostEstimate:
         memory: the most that is held at once, in bytes: weights, gradients, optimizer state, activations of a
             micro-batch, and what the process held before.
         seconds: of all steps, validations and checkpoints left out.
+
+    Example:
+        >>> expected = CostEstimate(parameters=124_439_808, flops=4 * 10**17, memory=8 * 2**30, seconds=7_200)
+        >>> print(expected)
+        124,439,808 parameters; expected: 4.00e+17 operations, 8.00 GiB at most, 7,200 s
     """
 
     parameters: int
@@ -67,6 +72,18 @@ def estimate_cost(model: nn.Module, data: Batches, config: TrainConfig) -> CostE
     Raises:
         TypeError: where the model has no ``loss``, or no ``n_targets`` though it is needed.
         ValueError: where a batch cannot be divided as asked.
+
+    Example:
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> x = torch.linspace(-1, 1, 100)[:, None]
+        >>> data = TensorBatches((x, 2 * x), (x, 2 * x))
+        >>> model = MLP(MLPConfig(sizes=(1, 1), loss="squared_error"))
+        >>> expected = estimate_cost(model, data, TrainConfig(steps=1_000, batch_size=50))
+        >>> expected.parameters, expected.flops
+        (2, 200000)
+        >>> expected.seconds < 3_600  # else think again
+        True
     """
     device = runtime.pick_device(config.device)
     model.to(device)

@@ -55,6 +55,18 @@ class History:
         rows: the rows.
         stopped_early: whether ``patience`` ended the run.
         earlier_best: the best validation as the run's checkpoint has it, should the row of that step be lost.
+
+    Example:
+        >>> import torch
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> x = torch.linspace(-1, 1, 100)[:, None]
+        >>> data = TensorBatches((x, 2 * x), (x, 2 * x))
+        >>> model = MLP(MLPConfig(sizes=(1, 1), loss="squared_error"))
+        >>> from companion.training import TrainConfig, fit
+        >>> history = fit(model, data, TrainConfig(steps=40, batch_size=50, eval_every=20, lr=0.1))
+        >>> history.validation.index.tolist(), history.best_step
+        ([20, 40], 40)
     """
 
     rows: list[Row] = field(default_factory=list)

@@ -57,6 +57,17 @@ class TorchClassifier(ClassifierMixin, _Learner):
         build: a function of items and classes, counted from 0, that returns a new model with a method ``loss``, batches
             of those items, and the configuration of their training.
         seed: of the model's first weights.
+
+    Example:
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> def build(x, y):
+        ...     return MLP(MLPConfig((2, 16, 2))), TensorBatches((x, y)), TrainConfig(steps=100, batch_size=50, lr=1e-2)
+        >>> X = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+        >>> y = np.where(X.sum(axis=1) > 0, "up", "down")
+        >>> model = TorchClassifier(build).fit(X, y)
+        >>> bool(model.score(X, y) > 0.9)
+        True
     """
 
     def fit(self, X: Shaped[np.ndarray, "items ..."], y: Shaped[np.ndarray, " items"]) -> Self:
@@ -87,6 +98,17 @@ class TorchRegressor(RegressorMixin, _Learner):
     Args:
         build: as for :class:`TorchClassifier`, of items and numbers.
         seed: of the model's first weights.
+
+    Example:
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> def build(x, y):
+        ...     model = MLP(MLPConfig((2, 16, 1), loss="squared_error"))
+        ...     return model, TensorBatches((x, y[:, None])), TrainConfig(steps=200, batch_size=50, lr=1e-2)
+        >>> X = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+        >>> y = X @ np.array([1, -2], dtype=np.float32)
+        >>> bool(TorchRegressor(build).fit(X, y).score(X, y) > 0.9)  # the proportion of variance explained
+        True
     """
 
     def fit(self, X: Shaped[np.ndarray, "items ..."], y: Float[np.ndarray, " items"]) -> Self:

@@ -54,6 +54,17 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
         OSError: where a checkpoint cannot be written.
         KeyboardInterrupt: after Ctrl-C.
         SystemExit: of 143 after SIGTERM.
+
+    Example:
+        >>> import torch
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> x = torch.linspace(-1, 1, 100)[:, None]
+        >>> data = TensorBatches((x, 2 * x), (x, 2 * x))
+        >>> model = MLP(MLPConfig(sizes=(1, 1), loss="squared_error"))
+        >>> history = fit(model, data, TrainConfig(steps=100, batch_size=50, lr=0.1, eval_every=50))
+        >>> bool(history.validation.iloc[-1] < 0.01), len(history.rows)
+        (True, 100)
     """
     world, device = join(config.parallel, runtime.pick_device(config.device))
     torch.manual_seed(config.seed + world.rank)

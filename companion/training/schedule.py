@@ -23,7 +23,13 @@ from companion.training.config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of ``step`` (from 0)."""
+    """The learning rate of ``step`` (from 0).
+
+    Example:
+        >>> config = TrainConfig(steps=100, batch_size=8, lr=1e-3, warmup_steps=10, min_lr_ratio=0.1)
+        >>> [round(learning_rate(config, step), 6) for step in (0, 9, 50, 99)]
+        [0.0001, 0.001, 0.000628, 0.0001]
+    """
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps
     after, left = step - config.warmup_steps, config.steps - step
@@ -41,7 +47,13 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def plot_schedule(config: TrainConfig, axes: Axes | None = None) -> Axes:
-    """Draws the learning rate of every step, on ``axes`` or on new ones."""
+    """Draws the learning rate of every step, on ``axes`` or on new ones.
+
+    Example:
+        >>> axes = plot_schedule(TrainConfig(steps=100, batch_size=8, schedule="wsd", warmup_steps=10, decay_steps=20))
+        >>> axes.get_ylabel()
+        'learning rate'
+    """
     axes = plt.subplots()[1] if axes is None else axes
     axes.plot(range(config.steps), [learning_rate(config, step) for step in range(config.steps)], label=config.schedule)
     axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))

@@ -47,6 +47,19 @@ class SearchResult:
         trials: a row a trial, indexed by its number: ``state`` (``complete``, ``pruned``, ``failed``), ``value`` (the
             loss; of a pruned trial the last that it reported), ``steps`` (the last step reported), ``seconds``, and a
             column a parameter.
+
+    Example:
+        >>> import tempfile
+        >>> space, folder = {"x": Choice([0, 1, 2])}, tempfile.mkdtemp()
+        >>> result = search(lambda p, report: (p["x"] - 1) ** 2, space, storage=folder, method="grid")
+        >>> print(result)
+        best loss 0 with x=1; trials: 3 complete
+        >>> result.trials[["state", "value", "x"]]
+                  state  value  x
+        trial
+        0      complete    1.0  0
+        1      complete    0.0  1
+        2      complete    1.0  2
     """
 
     best_parameters: Parameters
@@ -113,6 +126,16 @@ def search(
         TypeError: for a space of anything but ranges and choices, or where ``objective`` returns something else.
         DivergedError: where no trial was completed.
         ImportError: where Optuna is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> def loss(parameters, report):
+        ...     report(1, 9.0)  # after a first step; the pruner may stop the trial here
+        ...     return (parameters["lr"] - 0.01) ** 2 + (parameters["optimizer"] == "sgd")
+        >>> space = {"lr": Range(1e-4, 1e-1, log=True), "optimizer": Choice(["adamw", "sgd"])}
+        >>> result = search(loss, space, storage=tempfile.mkdtemp(), trials=6)
+        >>> len(result.trials), result.best_value < 1
+        (6, True)
     """
     trials = _checked_trials(space, trials, method, pruner)
     if importlib.util.find_spec("optuna") is None:

@@ -21,6 +21,13 @@ class Range:
 
     Raises:
         ValueError: naming the fields that contradict each other.
+
+    Example:
+        >>> Range(0.1, 0.3, step=0.1).values
+        [0.1, 0.2, 0.3]
+        >>> Range(0, 1, log=True)  # refused
+        Traceback (most recent call last):
+        ValueError: expected low above 0 and no step with log=True, got Range(low=0, high=1, log=True,...
     """
 
     low: float
@@ -58,7 +65,15 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several texts, numbers, booleans or None, in no order; ``Choice(["adamw", "muon"])``."""
+    """One of several texts, numbers, booleans or None, in no order; ``Choice(["adamw", "muon"])``.
+
+    Example:
+        >>> Choice(["adamw", "muon"]).values
+        ('adamw', 'muon')
+        >>> Choice("adamw")  # refused
+        Traceback (most recent call last):
+        ValueError: expected a list of at least one value, got 'adamw'
+    """
 
     values: Sequence[Value]
 

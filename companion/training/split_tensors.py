@@ -36,6 +36,12 @@ def whole_weights(model: nn.Module) -> dict[str, Tensor]:
 
     Under ``torchrun`` all processes call it together, and the first one has the weights: the others have an empty
     dictionary, so that a model that is split among them is whole once and not in each.
+
+    Example:
+        >>> from companion.models import MLP, MLPConfig
+        >>> weights = whole_weights(MLP(MLPConfig((2, 3))))
+        >>> {name: list(tensor.shape) for name, tensor in weights.items()}
+        {'layers.0.weight': [3, 2], 'layers.0.bias': [3]}
     """
     return gathered(named_weights(model))
 

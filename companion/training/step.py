@@ -20,7 +20,21 @@ _LEAST_SCALE = 2.0**-10
 
 
 class DivergedError(ValueError):
-    """A loss or a gradient that is not finite. The weights are those before the step."""
+    """A loss or a gradient that is not finite. The weights are those before the step.
+
+    Example:
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> x = torch.linspace(-1, 1, 100)[:, None]
+        >>> data = TensorBatches((x, 2 * x), (x, 2 * x))
+        >>> model = MLP(MLPConfig(sizes=(1, 1), loss="squared_error"))
+        >>> from companion.training import TrainConfig, fit
+        >>> try:
+        ...     fit(model, data, TrainConfig(steps=9, batch_size=50, optimizer="sgd", lr=1e30, grad_clip=1e30))
+        ... except DivergedError as error:
+        ...     print(error)
+        expected a finite loss and gradient, got loss inf and gradient norm inf (no gradient) in step...
+    """
 
 
 @dataclass

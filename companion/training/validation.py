@@ -21,6 +21,18 @@ def validate(
     Raises:
         TypeError: where there are several batches and the model has no ``n_targets``.
         ValueError: where there are several batches and the loss depends on which examples come together.
+
+    Example:
+        >>> import torch
+        >>> from companion.data import TensorBatches
+        >>> from companion.models import MLP, MLPConfig
+        >>> x = torch.linspace(-1, 1, 100)[:, None]
+        >>> data = TensorBatches((x, 2 * x), (x, x))
+        >>> model = MLP(MLPConfig(sizes=(1, 1), loss="squared_error"))
+        >>> for parameter in model.parameters():
+        ...     _ = torch.nn.init.ones_(parameter)
+        >>> validate(model, data, batch_size=32)  # half the mean square of (x + 1) - x
+        0.5
     """
     precision = precision or runtime.Precision(torch.float32, "default")
     return mean_loss(model, Trainable(model), data, batch_size, precision, World())

@@ -33,6 +33,14 @@ class ChatTokenizer:
 
     Raises:
         ValueError: where ``special`` has no ``eos_token``, or one that the tokenizer lacks.
+
+    Example:
+        >>> from companion.data import train_tokenizer
+        >>> template = "{% for message in messages %}{{ message.role }}: {{ message.content }}<|endoftext|>{% endfor %}"
+        >>> tokenizer = ChatTokenizer(train_tokenizer(["a text"], 257), template, {"eos_token": "<|endoftext|>"})
+        >>> tokens = tokenizer.apply_chat_template([{"role": "user", "content": "Hello <|endoftext|>"}])
+        >>> tokens.count(tokenizer.end_of_text)  # the one that the user wrote is text
+        1
     """
 
     def __init__(self, tokenizer: Tokenizer, template: str | None, special: Mapping[str, str]) -> None:

@@ -33,6 +33,13 @@ class ActorCriticConfig:
 
     Raises:
         ValueError: naming the field and the value that cannot be.
+
+    Example:
+        >>> ActorCriticConfig(features=4, actions=2, hidden=(32,), one_trunk=True, entropy_weight=0.01).clip
+        0.2
+        >>> ActorCriticConfig(features=4, actions=0)
+        Traceback (most recent call last):
+        ValueError: expected actions to be a positive integer, got 0
     """
 
     features: int
@@ -67,6 +74,14 @@ class ActorCritic(nn.Module):
 
     Args:
         config: sizes and loss.
+
+    Example:
+        >>> model = ActorCritic(ActorCriticConfig(features=4, actions=2))
+        >>> observations = torch.randn(5, 4)
+        >>> model(observations).softmax(dim=1).shape  # how likely each action is
+        torch.Size([5, 2])
+        >>> model.value(observations).shape  # the return that is expected
+        torch.Size([5])
     """
 
     def __init__(self, config: ActorCriticConfig) -> None:

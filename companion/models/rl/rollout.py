@@ -49,6 +49,12 @@ def advantages(
 
     Raises:
         ValueError: where shapes do not fit or a number lies outside [0, 1].
+
+    Example:
+        >>> rewards, values = torch.ones(3, 1), torch.zeros(4, 1)  # a critic that expects nothing
+        >>> ended, never = torch.tensor([[False], [False], [True]]), torch.zeros(3, 1, dtype=torch.bool)
+        >>> advantages(rewards, values, ended, never, discount=0.5, trace_decay=1.0).squeeze().tolist()
+        [1.75, 1.5, 1.0]
     """
     _check(rewards, values, terminated, truncated, discount=discount, trace_decay=trace_decay)
     surprise = rewards + discount * values[1:] * ~terminated - values[:-1]
@@ -71,13 +77,26 @@ def discounted_returns(
     r""":math:`\sum_l \gamma^l r_{t+l}` to the end of the episode, and the critic's value where it was cut off.
 
     Arguments and errors as :func:`advantages`.
+
+    Example:
+        >>> rewards, values = torch.ones(3, 1), torch.full((4, 1), 8.0)
+        >>> never = torch.zeros(3, 1, dtype=torch.bool)
+        >>> discounted_returns(rewards, values, never, never, discount=0.5).squeeze().tolist()  # the last one goes on
+        [2.75, 3.5, 5.0]
     """
     # With λ = 1 the sum telescopes: all values but the first and the last cancel.
     return values[:-1] + advantages(rewards, values, terminated, truncated, discount=discount, trace_decay=1.0)
 
 
 class VectorEnvironments(Protocol):
-    """The part of gymnasium's ``VectorEnv`` that :func:`rollout` uses."""
+    """The part of gymnasium's ``VectorEnv`` that :func:`rollout` uses.
+
+    Example:
+        >>> import gymnasium
+        >>> environments = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+        >>> environments.num_envs
+        3
+    """
 
     num_envs: int
     metadata: dict[str, Any]
@@ -101,6 +120,15 @@ class Rollout:
         terminated: where an episode came to its end by that.
         truncated: where it was cut off.
         acted: False where the environment only started a new episode, whatever the action was.
+
+    Example:
+        >>> import gymnasium
+        >>> from companion.models import ActorCriticConfig
+        >>> environments = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+        >>> model = ActorCritic(ActorCriticConfig(features=4, actions=2))
+        >>> played = rollout(model, environments, 50, generator=torch.Generator().manual_seed(0))
+        >>> played.rewards.shape, bool(played.terminated.any())
+        (torch.Size([50, 3]), True)
     """
 
     observations: Float[Tensor, "time_and_last env features"]
@@ -158,6 +186,16 @@ def rollout(
 
     Raises:
         ValueError: for fewer than one step, or environments of another mode or with other actions than the model's.
+
+    Example:
+        >>> import gymnasium
+        >>> from companion.models import ActorCriticConfig
+        >>> environments = gymnasium.make_vec("CartPole-v1", num_envs=3, vectorization_mode="sync")
+        >>> model, generator = ActorCritic(ActorCriticConfig(features=4, actions=2)), torch.Generator().manual_seed(0)
+        >>> first = rollout(model, environments, 20, generator=generator)
+        >>> second = rollout(model, environments, 20, generator=generator, after=first)  # the same episodes go on
+        >>> bool(torch.equal(second.observations[0], first.observations[-1]))
+        True
     """
     _check_actions(model, environments.single_action_space)
     mode = environments.metadata.get("autoreset_mode")

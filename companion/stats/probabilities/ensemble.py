@@ -33,6 +33,13 @@ class Weights:
         values: one a model; they add up to 1.
         loss: of the average, on the data that the weights were fitted to; it promises a little too much for others.
         losses: of each model alone, on the same data.
+
+    Example:
+        >>> average = fit_weights([[1.0, 2.0, 4.0], [3.0, 2.0, 0.0]], [2.0, 2.0, 2.0], loss="squared_error")
+        >>> average.values.round(2).tolist()
+        [0.5, 0.5]
+        >>> average.average([[5.0], [7.0]]).tolist()
+        [6.0]
     """
 
     values: Float[np.ndarray, " models"]
@@ -73,6 +80,13 @@ def fit_weights(
     Raises:
         ValueError: where shapes do not fit, a number is not finite, probabilities do not add up to 1, a target is no
             class, or all models give probability 0 to what happened.
+
+    Example:
+        >>> rain = [1, 0, 1, 1, 0]
+        >>> ours, theirs = [0.9, 0.4, 0.8, 0.6, 0.2], [0.5, 0.1, 0.6, 0.9, 0.4]
+        >>> weights = fit_weights([ours, theirs], rain, loss="squared_error")
+        >>> bool(weights.loss <= weights.losses.min())  # the average is at least as good as the better one
+        True
     """
     check_one_of("loss", loss, get_args(LossName))
     given, wanted = np.asarray(predictions, dtype=float), np.asarray(targets, dtype=float)
