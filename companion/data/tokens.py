@@ -171,7 +171,7 @@ def as_batch(tokens: Tokens, device: torch.device) -> Int[Tensor, "1 time"]:
 
 
 def pad_left(
-    prompts: Sequence[Sequence[int] | Tokens], device: torch.device | str = "cpu"
+    prompts: Sequence[Sequence[int] | Integer[np.ndarray, " _"]], device: torch.device | str = "cpu"
 ) -> tuple[Int[Tensor, "batch time"], Bool[Tensor, "batch time"]]:
     """Prompts as one batch, filled with 0 on their left, and its mask, for :meth:`companion.models.GPT.generate`.
 
