@@ -18,6 +18,11 @@ class Sharpness:
         value: the largest eigenvalue of the Hessian, in units of loss over squared weight.
         direction: its eigenvector of length 1, a tensor for each parameter.
         products: Hessian-vector products that it took; each costs about two gradients.
+
+    Example:
+        >>> found = Sharpness(value=50.0, direction=(torch.tensor([0.6, 0.8]),), products=7)
+        >>> 2 / found.value  # the largest rate at which gradient descent is stable
+        0.04
     """
 
     value: float
@@ -35,7 +40,7 @@ def sharpness(
 ) -> Sharpness:
     r"""Largest eigenvalue :math:`\lambda_1` of the Hessian of ``model.loss(*batch)``.
 
-    Power iteration: :math:`\mathbf{v} \leftarrow \mathbf{H}\mathbf{v} / \lVert\mathbf{H}\mathbf{v}\rVert` turns towards
+    Power iteration: :math:`\mathbf{v} \leftarrow \mathbf{H}\mathbf{v} / \lVert\mathbf{H}\mathbf{v}\rVert` turns toward
     the eigenvector of largest magnitude, and :math:`\mathbf{H}\mathbf{v} = \nabla(\nabla L \cdot \mathbf{v})` is one
     more backward pass (Pearlmutter 1994). Where that eigenvalue :math:`\mu` is negative, a second iteration on
     :math:`\mathbf{H} - \mu\mathbf{I}`, all of whose eigenvalues are at least 0, finds the largest. Gradient descent of
