@@ -220,10 +220,12 @@ class GraphSAGE(NodeClassifier):
 
     Example:
         >>> from companion.data import planted_graph
-        >>> graph = planted_graph(nodes=100, features=16, classes=4)
         >>> model = GraphSAGE(GraphSAGEConfig(features=16, n_hidden=8, n_classes=4))
-        >>> model(graph.features, model.adjacency(graph.edges, 100)).shape  # a logit a class, of each node
+        >>> for nodes in (100, 50):  # its neighbors' mean serves graphs that it never saw
+        ...     graph = planted_graph(nodes=nodes, features=16, seed=nodes)
+        ...     print(model(graph.features, model.adjacency(graph.edges, nodes)).shape)
         torch.Size([100, 4])
+        torch.Size([50, 4])
     """
 
     def __init__(self, config: GraphSAGEConfig) -> None:
@@ -250,11 +252,12 @@ class GAT(NodeClassifier):
         config: the sizes.
 
     Example:
-        >>> from companion.data import planted_graph
-        >>> graph = planted_graph(nodes=100, features=16, classes=4)
+        >>> from companion.data import planted_graph, split_nodes
+        >>> graph = planted_graph(nodes=200, features=16, classes=4)
+        >>> train, _, _ = split_nodes(graph.labels, train_per_class=5)
         >>> model = GAT(GATConfig(features=16, n_hidden=8, n_classes=4))
-        >>> model(graph.features, model.adjacency(graph.edges, 100)).shape  # a logit a class, of each node
-        torch.Size([100, 4])
+        >>> labels = torch.where(train, graph.labels, -100)  # 20 of 200 are known
+        >>> model.loss(graph.features, model.adjacency(graph.edges, 200), labels).backward()
     """
 
     def __init__(self, config: GATConfig) -> None:

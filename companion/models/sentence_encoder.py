@@ -96,9 +96,9 @@ class SentenceEncoder(BERTEncoder):
         self,
         tokens: Int[Tensor, "batch time"],
         padding_mask: Bool[Tensor, "batch time"],
-        partners: Int[Tensor, "batch other"],
-        partners_padding_mask: Bool[Tensor, "batch other"],
-    ) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
+        partners: Int[Tensor, "partners other"],
+        partners_padding_mask: Bool[Tensor, "partners other"],
+    ) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "partners width"]]:
         """The vectors of sentences and partners, which :meth:`joined_loss` takes; errors as :meth:`forward`."""
         return self(tokens, padding_mask), self(partners, partners_padding_mask)
 

@@ -65,6 +65,12 @@ def refuse_missing(config: Mapping[str, Any], names: Iterable[str]) -> None:
         raise ValueError(f"expected {', '.join(names)} in config.json, got no {', '.join(missing)}")
 
 
+def our_fields(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A config's values by our names; ``names`` has theirs by ours. Raises as :func:`refuse_missing`."""
+    refuse_missing(config, names.values())
+    return {ours: config[theirs] for ours, theirs in names.items()}
+
+
 def refuse_others(
     config: Mapping[str, Any], fixed: Mapping[str, Any], *, equal: Mapping[str, Iterable[Any]] | None = None
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from companion.models.gpt_config import GPTConfig
-from companion.models.hub.folder import refuse_missing, refuse_others
+from companion.models.hub.folder import our_fields, refuse_others
 
 #: What transformers' GPT2Config may say that our model does not have, and the value that it does have.
 _FIXED = {
@@ -59,10 +59,10 @@ def from_json(raw: Mapping[str, Any]) -> GPTConfig:
     Raises:
         ValueError: naming a field that is missing, or asks for what our model does not have.
     """
-    refuse_missing(raw, _FIELDS.values())
+    fields = our_fields(raw, _FIELDS)
     refuse_others(raw, _FIXED, equal=_EQUAL)
     return GPTConfig(
-        **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
+        **fields,
         n_inner=raw.get("n_inner"),
         norm_eps=raw.get("layer_norm_epsilon", 1e-5),
         tied=raw.get("tie_word_embeddings", True),

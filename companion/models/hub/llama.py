@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from companion.models.gpt_config import GPTConfig
-from companion.models.hub.folder import refuse_missing, refuse_others
+from companion.models.hub.folder import our_fields, refuse_others
 
 #: What a Llama's config may say that our model does not have, and the value that it does have.
 _FIXED = {
@@ -74,10 +74,10 @@ def from_json(raw: Mapping[str, Any]) -> GPTConfig:
     Raises:
         ValueError: naming a field that is missing, or asks for what our model does not have.
     """
-    refuse_missing(raw, _FIELDS.values())
+    fields = our_fields(raw, _FIELDS)
     refuse_others(raw, _FIXED, equal=_EQUAL)
     config = GPTConfig(
-        **{ours: raw[theirs] for ours, theirs in _FIELDS.items()},
+        **fields,
         n_kv_head=raw.get("num_key_value_heads"),
         rope_theta=_rope_theta(raw),
         tied=raw.get("tie_word_embeddings", False),
