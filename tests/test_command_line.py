@@ -20,7 +20,7 @@ from tokenizers import pre_tokenizers
 from companion import training
 from companion.__main__ import _parser, main
 from companion.commands.options import described
-from companion.commands.pretrain import _config, _settings
+from companion.commands.settings import config_of, settings_of
 from companion.models import GPT, ChatTokenizer, GPTConfig
 from companion.training import TrainConfig, read_recipe
 from companion.training.recipe import CONFIGS
@@ -227,17 +227,17 @@ def test_a_folder_that_is_no_run_is_left_alone(zoo, tmp_path, capsys):
 def test_fewer_steps_alone_have_a_shorter_warm_up(zoo, tmp_path, table, steps):
     recipe = [] if table is None else ["--recipe", write_tiny(tmp_path / "recipe.toml", zoo, **table)]
     options = options_of(["pretrain", "--out", "new", *recipe, "--steps", str(steps)])
-    config = _config(TrainConfig, _settings(options, tmp_path / "new") | {"checkpoint_dir": tmp_path})
+    config = config_of(TrainConfig, settings_of(options, tmp_path / "new") | {"checkpoint_dir": tmp_path})
     assert config.warmup_steps <= steps / 10
     assert config.decay_steps == (0 if table is None or "schedule" not in table else max(1, 120 * steps // 300))
     typed = options_of(["pretrain", "--out", "new", *recipe, "--steps", "20", "--warmup-steps", "7"])
-    assert _settings(typed, tmp_path / "new")["warmup_steps"] == 7
+    assert settings_of(typed, tmp_path / "new")["warmup_steps"] == 7
 
 
 def test_a_recipe_of_few_steps_has_a_shorter_warm_up_too(tmp_path):
     (tmp_path / "recipe.toml").write_text("[train]\nsteps = 20")
     options = options_of(["pretrain", "--out", "new", "--recipe", str(tmp_path / "recipe.toml")])
-    assert _settings(options, tmp_path / "new")["warmup_steps"] == 1
+    assert settings_of(options, tmp_path / "new")["warmup_steps"] == 1
 
 
 def options_of(arguments):
@@ -245,7 +245,7 @@ def options_of(arguments):
 
 
 def test_the_shipped_defaults_are_those_of_the_help(capsys):
-    settings = _settings(options_of(["pretrain", "--out", "new"]), Path("new"))
+    settings = settings_of(options_of(["pretrain", "--out", "new"]), Path("new"))
     assert (settings["vocab_size"], settings["block_size"], settings["warmup_steps"]) == (4_096, 256, 100)
     with pytest.raises(SystemExit):
         main(["pretrain", "--help"])

@@ -3,39 +3,23 @@
 import argparse
 import contextlib
 import dataclasses
-import math
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
 from companion import data, runtime, training
 from companion.commands.options import add_fields, reader
+from companion.commands.scores import print_scores
+from companion.commands.settings import DEFAULTS, config_of, settings_of
 from companion.economics.compute import parameter_count
-from companion.models import GPT, GPTConfig, NGram
+from companion.models import GPT, GPTConfig
 from companion.models.hub.weights import copy_weights
 from companion.training.history import Row
 from companion.training.recipe import CONFIGS, TABLES
 
 HELP = "train a GPT on text of your own, or on the docstrings of installed packages"
-#: Where the command's defaults are not those of the configs: what two cores train in about an hour.
-DEFAULTS: dict[str, Any] = {
-    "block_size": 256,
-    "n_layer": 6,
-    "n_head": 6,
-    "n_embd": 384,
-    "steps": 2_000,
-    "batch_size": 16,
-    "optimizer": "muon",
-    "lr": 2e-3,
-    "warmup_steps": 100,
-    "eval_every": 250,
-    "checkpoint_every": 250,
-}
-_NGRAM_TOKENS = 2**23  # training tokens that the n-gram models count: they do so in memory
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +36,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Trains, reports and keeps a model. Nothing is written before the settings are known to hold together."""
     folder = Path(options.out)
-    settings = _settings(options, folder)
-    corpus_config, model_config = _config(data.CorpusConfig, settings), _config(GPTConfig, settings)
-    config = _config(training.TrainConfig, settings | {"checkpoint_dir": folder / "checkpoints"})
+    settings = settings_of(options, folder)
+    corpus_config, model_config = config_of(data.CorpusConfig, settings), config_of(GPTConfig, settings)
+    config = config_of(training.TrainConfig, settings | {"checkpoint_dir": folder / "checkpoints"})
     device = runtime.pick_device(config.device)
     _refuse_other_folder(folder)
     _refuse_too_large(model_config, config, device)
@@ -78,35 +62,6 @@ def run(options: argparse.Namespace) -> None:
         if estimate is not None:
             print(estimate.against(history))
         _keep(model, corpus, history, folder)
-
-
-def _settings(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """What was typed, else what the recipe says, or that of the run in the folder, else the defaults."""
-    names = set[str]().union(*TABLES.values())
-    fields = [field for config in CONFIGS.values() for field in dataclasses.fields(config)]
-    plain = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-    settings = plain | DEFAULTS | {"vocab_size": data.CorpusConfig.vocab_size}
-    own = folder / "recipe.toml"
-    if recipe := options.recipe or (own if (folder / "checkpoints").is_dir() and own.is_file() else None):
-        settings = _changed(settings, training.read_recipe(recipe))
-    settings = _changed(settings, vars(options))
-    return {name: value for name, value in settings.items() if name in names}
-
-
-def _changed(settings: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
-    """The settings with others in their place, and with what hangs on these: text or packages, parts of all steps."""
-    changed = settings | by
-    if "packages" in by and "text" not in by:
-        changed["text"] = None
-    for name, least in (("warmup_steps", 0), ("decay_steps", 1)):
-        if name not in by and settings[name] and 0 < changed["steps"] < settings["steps"]:
-            changed[name] = max(least, settings[name] * changed["steps"] // settings["steps"])
-    return changed
-
-
-def _config(config: type[Any], settings: dict[str, Any]) -> Any:
-    names = {field.name for field in dataclasses.fields(config)}
-    return config(**{name: value for name, value in settings.items() if name in names})
 
 
 def _refuse_other_folder(folder: Path) -> None:
@@ -174,30 +129,5 @@ def _keep(model: GPT, corpus: data.TokenCorpus, history: training.History, folde
     model.save_pretrained(folder)
     corpus.tokenizer.save(str(folder / "tokenizer.json"))
     history.frame.to_csv(folder / "history.csv")
-    _report(model, corpus)
+    print_scores(model, corpus)
     print(f"the model is in {folder}")
-
-
-def _report(model: GPT, corpus: data.TokenCorpus) -> None:
-    """Bits per byte on held-out text, beside n-gram models of the same training tokens."""
-    end = data.end_of_text_id(corpus.tokenizer)
-    text = np.concatenate([[end], corpus.validation])  # each model may know that the text follows an end of text
-    rows = {"gpt": training.token_losses(model, corpus.validation, end_of_text=end)}
-    counted = corpus.train[:_NGRAM_TOKENS]
-    for order, name in enumerate(("unigram", "bigram", "trigram"), start=1):
-        rows[name] = NGram(order, model.config.vocab_size).fit(counted).losses(text)[1:]
-    part = "" if len(counted) == len(corpus.train) else f"; n-grams of the first {len(counted):,} training tokens"
-    print(f"bits per byte on {corpus.validation_bytes.sum():,} bytes of held-out text (lower is better{part})")
-    for name, losses in rows.items():
-        print(f"  {name:<8} {_bits_per_byte(losses, corpus)}")
-
-
-def _bits_per_byte(losses: Float[np.ndarray, " time"], corpus: data.TokenCorpus) -> str:
-    """The score with its interval, which a few documents do not give: the run ends well without it."""
-    n_bytes, module = corpus.validation_bytes, corpus.validation_module
-    try:
-        score = training.bits_per_byte(losses, n_bytes, module, seed=0)
-    except ValueError:
-        score_alone, few = losses.sum() / math.log(2) / n_bytes.sum(), len(np.unique(module))
-        return f"{score_alone:.3f}  (no interval: {few} held-out documents are too few)"
-    return f"{score.estimate:.3f}  ({score.level:.0%} interval {score.low:.3f} to {score.high:.3f})"

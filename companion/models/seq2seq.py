@@ -18,6 +18,7 @@ Axes: batch; source and target (positions in the two sequences); width (``n_hidd
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -75,8 +76,7 @@ class Seq2SeqConfig:
             )
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(NamedTuple):
     """What the decoder needs of a source.
 
     Attributes:
