@@ -4,6 +4,7 @@
 are printed alone, without the whole book. The API reference is for screens: it is left away.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,9 @@ def main(chosen: list[str]) -> None:
             f"make pdf: expected the built site in {SITE}, got none; run make book"
         )
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    logging.getLogger("pypdf").setLevel(
+        logging.ERROR
+    )  # it wonders at how Chromium counts the objects of a file
     OUT.mkdir(parents=True, exist_ok=True)
     with printing.chromium() as page:
         printed = [

@@ -184,6 +184,15 @@ def test_a_figure_is_enlarged_and_put_back_by_the_keyboard(context: BrowserConte
     page.close()
 
 
+def test_a_figure_is_larger_than_a_phone_when_enlarged(context: BrowserContext) -> None:
+    page = settled(context, LONG)
+    page.set_viewport_size(PHONE)
+    page.click("article figure a.enlarge")
+    assert page.eval_on_selector("dialog[open] img", "image => image.clientWidth") > 1.5 * PHONE["width"]
+    assert page.evaluate("() => document.scrollingElement.scrollWidth") <= PHONE["width"]
+    page.close()
+
+
 def test_what_a_search_found_is_marked_on_the_page_of_the_result_only(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(SITE.joinpath("search.html").as_uri() + "?q=gradient")
