@@ -172,7 +172,7 @@ def kernel_and_times(notebook: NotebookNode) -> None:
     notebook.cells[1].metadata.execution = {"iopub.execute_input": "2026-01-01"}
 
 
-FAR_TOO_LONG = "x" * (rules.MAX_OUTPUT_BYTES + 1)
+FAR_TOO_LONG = "x" * (max(rules.MAX_OUTPUT_BYTES.values()) + 1)
 BAD = [
     (rules.executed_in_order, lambda notebook: notebook.cells[1].update(execution_count=None)),
     (rules.executed_in_order, lambda notebook: notebook.cells[1].update(execution_count=5)),
