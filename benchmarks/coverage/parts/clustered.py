@@ -29,7 +29,7 @@ def noise(rng: Generator, clusters: np.ndarray) -> np.ndarray:
     return np.sqrt(SHARED) * of_clusters + np.sqrt(1 - SHARED) * rng.normal(size=len(clusters))
 
 
-def labelled(rng: Generator, n: int, models: int, *, right: float, classes: int) -> Columns:
+def labeled(rng: Generator, n: int, models: int, *, right: float, classes: int) -> Columns:
     """Truth, each model's labels, and clusters; right answers have an intraclass correlation of 0.3."""
     clusters, both = clusters_of(rng, n), 1 / 0.3 - 1
     truth = rng.integers(0, classes, len(clusters))
@@ -70,7 +70,7 @@ def _metrics() -> list[Case]:
                       allowed=(least, most), reason=f"{least:.2f} to {most:.2f} stated for {n} clusters")  # fmt: skip
 
     labels = [
-        (metric, f"right {right}, {classes} classes", partial(labelled, models=1, right=right, classes=classes), truth)
+        (metric, f"right {right}, {classes} classes", partial(labeled, models=1, right=right, classes=classes), truth)
         for right, classes, truths in [
             (0.8, 2, {"accuracy": 0.8, "recall": 0.8, "f1": 0.8, "balanced_accuracy": 0.8, "mcc": 0.6}),
             (0.93, 2, {"f1": 0.93, "mcc": 0.86}),
@@ -102,9 +102,9 @@ def _differences() -> list[Case]:
         Case("compare_paired", f"clusters, {data}", f"{n} clusters", partial(draw, metric=metric, sample=sample, n=n),
              claims, metric, samples=1_500)
         for metric, data, sample in [
-            ("accuracy", "right 0.8", partial(labelled, right=0.8, classes=2)),
-            ("f1", "right 0.8", partial(labelled, right=0.8, classes=2)),
-            ("macro_f1", "right 0.8, 5 classes", partial(labelled, right=0.8, classes=5)),
+            ("accuracy", "right 0.8", partial(labeled, right=0.8, classes=2)),
+            ("f1", "right 0.8", partial(labeled, right=0.8, classes=2)),
+            ("macro_f1", "right 0.8, 5 classes", partial(labeled, right=0.8, classes=5)),
             ("auc", "normal scores", scored),
             ("mae", "normal errors", measured),
         ]
