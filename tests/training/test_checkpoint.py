@@ -8,35 +8,16 @@ import random
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from lines import BestAt, Line, config, line_data
 
 from companion.data import TensorBatches
-from companion.training import History, TrainConfig, checkpoint, fit, random_state
+from companion.training import History, checkpoint, fit, random_state
 from companion.training.history import Best
-
-
-class Line(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([[0.5], [-1.0], [2.0]]))
-
-    def loss(self, x, y):
-        return ((x @ self.weight - y) ** 2).mean()
-
-    def n_targets(self, x, y):
-        return y.numel()
 
 
 @pytest.fixture
 def data():
-    x = torch.randn(41, 3)
-    y = x @ torch.tensor([[1.0], [2.0], [-3.0]])
-    return TensorBatches((x[7:], y[7:]), (x[:7], y[:7]))
-
-
-def config(folder, **options):
-    options = {"steps": 23, "batch_size": 5, "lr": 1e-2, "precision": "fp32", "device": "cpu", **options}
-    return TrainConfig(checkpoint_dir=folder, **options)
+    return line_data()
 
 
 def steps_in(folder):
@@ -94,45 +75,31 @@ def test_a_pickle_is_refused_unread(tmp_path, data):
         fit(Line(), data, config(tmp_path))
 
 
-class BestAtTen(Line):
-    """Validation gets worse from step 10 on, whatever is learned."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("steps", torch.zeros(()))
-
-    def loss(self, x, y):
-        if self.training:
-            self.steps += 1
-            return super().loss(x, y)
-        return (self.steps - 10).abs()
-
-
 def test_the_best_is_kept_beside_the_newest(tmp_path, data):
-    history = fit(BestAtTen(), data, config(tmp_path, eval_every=5, checkpoint_every=1, keep_checkpoints=2))
+    history = fit(BestAt(10), data, config(tmp_path, eval_every=5, checkpoint_every=1, keep_checkpoints=2))
     assert history.best_step == 10
     assert steps_in(tmp_path) == [10, 22, 23]
 
 
 def test_patience_stops_and_gives_the_best_weights_back(tmp_path, data):
     run = config(tmp_path, steps=60, eval_every=2, patience=3)
-    model = BestAtTen()
+    model = BestAt(10)
     history = fit(model, data, run)
     assert history.stopped_early
     assert history.best_step == 10
     assert len(history.rows) == 16  # three validations after step 10
     assert model.steps.item() == 10
     assert "stopped early: step 10 was best" in str(history)
-    again = BestAtTen()
+    again = BestAt(10)
     assert fit(again, data, run).rows == history.rows
     assert torch.equal(again.weight, model.weight)
 
 
-class WithoutANumber(BestAtTen):
+class WithoutANumber(BestAt):
     """Its validation loss is NaN until a step."""
 
     def __init__(self, until):
-        super().__init__()
+        super().__init__(10)
         self.until = until
 
     def loss(self, x, y):

@@ -7,37 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from lines import BestAt, Line, config, line_data
 
 from companion.data import CaptionedShapes, DatasetBatches, SkipGramBatches, TensorBatches, TokenBatches
 from companion.models import GPT, GPTConfig
-from companion.training import TrainConfig, fit, saving
+from companion.training import fit, saving
 from companion.training.identity import differences, identify
-
-
-class Line(nn.Module):
-    def __init__(self, dropout=0.0, n_head=1):
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([[0.5], [-1.0], [2.0]]))
-        self.bias = nn.Parameter(torch.zeros(1))
-        self.dropout, self.n_head = nn.Dropout(dropout), n_head
-
-    def loss(self, x, y):
-        return ((self.dropout(x) @ self.weight + self.bias - y) ** 2).mean()
-
-    def n_targets(self, x, y):
-        return y.numel()
-
-
-def line_data(seed=0, rows=41):
-    x = torch.randn(rows, 3, generator=torch.Generator().manual_seed(seed))
-    y = x @ torch.tensor([[1.0], [2.0], [-3.0]])
-    return TensorBatches((x[7:], y[7:]), (x[:7], y[:7]))
-
-
-def config(folder, **options):
-    options = {"steps": 23, "batch_size": 5, "lr": 1e-2, "precision": "fp32", "device": "cpu", **options}
-    return TrainConfig(checkpoint_dir=folder, **options)
 
 
 def contents(folder):
@@ -213,20 +188,6 @@ def test_fewer_steps_than_taken_are_refused(tmp_path):
     assert contents(tmp_path) == before
 
 
-class BestAtTwelve(Line):
-    """Validation gets worse from step 12 on, whatever is learned."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("steps", torch.zeros(()))
-
-    def loss(self, x, y):
-        if self.training:
-            self.steps += 1
-            return super().loss(x, y)
-        return (self.steps - 12).abs()
-
-
 class Stops(TensorBatches):
     def batch(self, step, batch_size, *, seed):
         if step == 19:
@@ -238,10 +199,10 @@ def test_patience_outlasts_a_lost_log(tmp_path, caplog):
     """Best at 12, patience of 4 validations, 3 steps each: it ends at 24, with or without the rows before 18."""
     run, data = config(tmp_path, steps=90, eval_every=3, patience=4, checkpoint_every=6), line_data()
     with pytest.raises(OSError, match="power"):
-        fit(BestAtTwelve(), Stops(data.train, data.validation_set), run)
+        fit(BestAt(12), Stops(data.train, data.validation_set), run)
     (tmp_path / "log.jsonl").unlink()
     with caplog.at_level(logging.WARNING):
-        history = fit(model := BestAtTwelve(), data, run)
+        history = fit(model := BestAt(12), data, run)
     assert [row["step"] for row in history.rows] == list(range(19, 25))
     assert history.stopped_early
     assert history.best_step == 12
@@ -261,15 +222,15 @@ def test_a_finished_run_without_its_log_still_has_its_weights(tmp_path):
 
 def test_the_best_weights_are_checked_before_they_are_given_back(tmp_path):
     run = config(tmp_path, steps=90, eval_every=3, patience=4)
-    fit(BestAtTwelve(), line_data(), run)
+    fit(BestAt(12), line_data(), run)
     kept = tmp_path / "step-00000012"
     weights = (kept / "model.safetensors").read_bytes()
     (kept / "model.safetensors").write_bytes(weights[:-1])
     with pytest.raises(ValueError, match="step-00000012, got a damaged checkpoint .model.safetensors not as written"):
-        fit(BestAtTwelve(), line_data(), run)
+        fit(BestAt(12), line_data(), run)
     shutil.rmtree(kept)
     with pytest.raises(ValueError, match="step-00000012, got a damaged checkpoint .no checksums.json"):
-        fit(BestAtTwelve(), line_data(), run)
+        fit(BestAt(12), line_data(), run)
 
 
 @pytest.mark.parametrize(
