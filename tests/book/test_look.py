@@ -1,7 +1,10 @@
 """What a reader sees and reaches: nothing cut off, nothing out of reach of keyboard or voice, in light and dark."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import axe_playwright_python
 import pytest
@@ -54,6 +57,8 @@ RING = """() => {
   const seen = style.outlineStyle === "solid" ? parseFloat(style.outlineWidth) : 0;
   return [document.activeElement.outerHTML.slice(0, 120), seen, (light + 0.05) / (dark + 0.05)];
 }"""
+# Two prices in a line, `$2 and $4`, are a formula to Markdown unless their signs are escaped.
+PRICE = re.compile(r'class="math[^>]*>\\\((\d[\d,.]* (?:[a-z]+ )+)\\\)')
 CHAPTER_PAGES = [SITE / path.relative_to(ROOT).with_suffix(".html") for path in CHAPTERS]
 # The reference has tests of its own (and one page of it is longer than axe can read in a minute).
 READ = [path for path in PAGES if "api" not in path.as_posix()]
@@ -116,6 +121,16 @@ def test_what_scrolls_on_a_phone_has_a_cue_and_the_keyboard_reaches_it(page: Pag
     found = page.evaluate(OUT_OF_REACH)
     page.set_viewport_size(DESKTOP)
     assert found == []
+
+
+def test_no_price_is_set_as_a_formula(page: Page) -> None:
+    path = Path(url2pathname(urlsplit(page.url).path))
+    assert PRICE.findall(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_price_that_is_set_as_a_formula_is_found() -> None:
+    assert PRICE.findall(r'about <span class="math notranslate">\(10,000 at \)</span>2.50') == ["10,000 at "]
+    assert PRICE.findall(r'<span class="math notranslate">\(2 n\)</span>') == []
 
 
 BAD_PAGE = """<html lang="en"><head><title>Bad</title></head><body><article>
