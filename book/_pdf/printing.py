@@ -17,6 +17,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 #: Outer margins of a sheet, as in ``book/_static/print.css``.
 MARGIN = {"top": "18mm", "bottom": "20mm", "left": "16mm", "right": "16mm"}
 FOOT = "font: 8pt sans-serif; color: #48566b; margin: 0 16mm; width: 100%; display: flex; justify-content: space-between"
+HEADINGS = "article :is(h1, h2, h3, h4)"
 LOADED = """async () => {
   document.querySelectorAll("img").forEach(image => { image.loading = "eager"; });
   await Promise.all([...document.images].filter(i => i.getAttribute("src")).map(i => i.decode()));
@@ -63,8 +64,12 @@ def print_page(page: Page, site: Path, name: str) -> Printed:
     """Prints one page of the site, without page numbers."""
     page.goto((site / f"{name}.html").as_uri(), wait_until="load")
     page.evaluate(LOADED)
+    titles = page.eval_on_selector_all(
+        HEADINGS, "all => all.map(h => h.textContent.replace(/#$/, ''))"
+    )
     reader = _sheets(page, outline=True, tagged=True)
-    return Printed(name, reader, list(_headings(reader, reader.outline)))
+    headings = _headings(reader, reader.outline, {_squeezed(t): t for t in titles})
+    return Printed(name, reader, list(headings))
 
 
 def print_html(page: Page, text: str) -> PdfReader:
@@ -97,15 +102,18 @@ def _sheets(page: Page, **options: Any) -> PdfReader:
     )
 
 
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
 def _headings(
-    reader: PdfReader, outline: list[Any], depth: int = 0
+    reader: PdfReader, outline: list[Any], titles: dict[str, str], depth: int = 0
 ) -> Iterator[tuple[int, str, int]]:
     for entry in outline:
         if isinstance(entry, list):
-            yield from _headings(reader, entry, depth + 1)
-        else:
-            yield (
-                depth,
-                entry.title.rstrip("#").strip(),
-                reader.get_destination_page_number(entry) or 0,
-            )
+            yield from _headings(reader, entry, titles, depth + 1)
+            continue
+        # Chromium leaves spaces out at line breaks, and says a heading twice that it moved to the next sheet.
+        raw = _squeezed(entry.title).removesuffix("#")
+        title = titles.get(raw) or titles.get(raw[: len(raw) // 2]) or entry.title
+        yield depth, title, reader.get_destination_page_number(entry) or 0

@@ -91,6 +91,13 @@ def test_the_whole_book_has_contents_with_the_numbers_at_the_foot_of_its_pages(
         assert f"{squeezed(part.title)}{start}" in squeezed(sheets[1])
 
 
+def test_headings_are_named_as_on_the_page(dark_page: Page, parts: list[printing.Printed]) -> None:
+    for part in parts:
+        dark_page.goto((SITE / f"{part.name}.html").as_uri())
+        shown = dark_page.eval_on_selector_all(printing.HEADINGS, "all => all.map(h => h.innerText.replace(/#$/, ''))")
+        assert [title for _, title, _ in part.headings] == shown
+
+
 def test_links_between_pages_stay_within_the_paper(
     dark_page: Page, parts: list[printing.Printed], tmp_path: Path
 ) -> None:
