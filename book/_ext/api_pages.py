@@ -42,7 +42,9 @@ def page(package: str, modules: list[str], declare: bool) -> str:
     """A page's reStructuredText; with ``declare`` it is what a link to the package leads to."""
     names = names_of(package, modules)
     lines = [
-        f".. py:module:: {package}" if declare else f".. py:currentmodule:: {package}"
+        f".. py:module:: {package}"
+        if declare
+        else f".. py:currentmodule:: {package}"
     ]
     lines += ["", *_summary(names), ""]
     seen: set[str] = set()
@@ -158,7 +160,9 @@ def link_names_in_tables(app: Sphinx, doctree: nodes.document) -> None:
     for table in doctree.findall(nodes.table):
         for literal in list(table.findall(nodes.literal)):
             name = literal.astext().partition("(")[0]
-            if name in paths and not isinstance(literal.parent, addnodes.pending_xref):
+            if name in paths and not isinstance(
+                literal.parent, addnodes.pending_xref
+            ):
                 literal.replace_self(_link(paths[name], literal, app.env.docname))
 
 

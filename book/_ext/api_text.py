@@ -78,7 +78,7 @@ def _sections(lines: list[str]) -> list[list[str]]:
     sections: list[list[str]] = [[]]
     for line in lines:
         in_section = bool(sections[-1]) and bool(SECTION.match(sections[-1][0]))
-        if SECTION.match(line) or in_section and line[:1].strip():
+        if SECTION.match(line) or (in_section and line[:1].strip()):
             sections.append([])
         sections[-1].append(line)
     for section in sections:

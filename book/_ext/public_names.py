@@ -71,13 +71,17 @@ def public_names(package: str) -> list[PublicName]:
         names = module.__all__
     else:
         names = list(written_in)
-    return sorted((_public(package, name, written_in) for name in names), key=_place)
+    return sorted(
+        (_public(package, name, written_in) for name in names), key=_place
+    )
 
 
 def _public(package: str, name: str, written_in: dict[str, str]) -> PublicName:
     public = PublicName(package, name, written_in.get(name, package))
     return (
-        replace(public, module=public.value.__module__) if public.other_name else public
+        replace(public, module=public.value.__module__)
+        if public.other_name
+        else public
     )
 
 
@@ -95,14 +99,17 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def _defined(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            if not node.name.startswith("_"):
-                yield node.name, module
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                if isinstance(target, ast.Name) and target.id.isupper():
-                    if not target.id.startswith("_"):
-                        yield target.id, module
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = [ast.unparse(target) for target in node.targets]
+        elif isinstance(node, ast.AnnAssign):
+            names = [ast.unparse(node.target)]
+        else:
+            continue
+        constants = isinstance(node, ast.Assign | ast.AnnAssign)
+        for name in names:
+            if not name.startswith("_") and (name.isupper() or not constants):
+                yield name, module
 
 
 def _place(public: PublicName) -> tuple[str, int]:
