@@ -40,8 +40,9 @@ refresh: $(ENV) ## Execute the chapters again, in place (CHAPTERS="book/a/b.ipyn
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --inplace --coalesce-streams $(CHAPTERS)  # in one piece, however it came
 
-lab: $(ENV) ## Open the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+lab: $(SITE) ## Open copies of the chapters in JupyterLab, in lab/; what was changed there stays
+	@$(BIN)/python book/_ext/lab_folder.py
+	$(BIN)/jupyter lab lab
 
 lint: $(ENV) ## Check style and types, notebooks included
 	$(BIN)/ruff check .

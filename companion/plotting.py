@@ -7,7 +7,7 @@ from cycler import cycler
 
 #: Okabe and Ito's palette (2008), without the yellow, which is too light for lines on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-COLOURS = COLORS  # as 0.1.0 called them
+COLOURS = COLORS  #: as 0.1.0 called them
 
 
 def use_style() -> None:

@@ -15,7 +15,7 @@ from companion.data.fingerprint import digest
 from companion.data.order import shuffled_items
 from companion.data.token_files import Tokens, check_tokens
 
-END_OF_TEXT = "<|endoftext|>"
+END_OF_TEXT = "<|endoftext|>"  #: the token between documents, as GPT-2 writes it
 #: What tokenizers call the end of a text: ours and GPT-2's, then those of Llama 2, Llama 3, Gemma, DeepSeek.
 _ENDS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
 IGNORED = -100

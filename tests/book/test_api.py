@@ -42,6 +42,11 @@ def test_every_public_name_stands_on_exactly_one_page() -> None:
     assert [path for path, times in found.items() if times > 1] == []
 
 
+@pytest.mark.parametrize("package", public_packages(ROOT / "companion"))
+def test_every_public_name_says_what_it_is_for(package: str) -> None:
+    assert all(api_pages.first_sentence(public) for public in public_names(package))
+
+
 def test_every_page_is_in_the_contents_below_the_reference() -> None:
     listed = re.findall(r"^ {10}- file: (book/appendix/api/\w+)$", (ROOT / "_toc.yml").read_text("utf-8"), re.M)
     assert sorted(listed) == [f"book/appendix/api/{page.stem}" for page in PAGES]
@@ -149,6 +154,6 @@ def test_the_sidebar_has_one_entry_that_opens(context: BrowserContext) -> None:
     below = f"{entry} a[href*='appendix/api/']"
     assert visit.page.locator(below).count() == len(PAGES)
     assert not visit.page.locator(below).first.is_visible()
-    visit.page.click(f"{entry} > details > summary, {entry} > label")
+    visit.page.click(f"{entry} > details > summary > .toctree-toggle")
     assert visit.page.locator(below).first.is_visible()
     visit.page.close()

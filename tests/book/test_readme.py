@@ -55,8 +55,12 @@ def problem(command: str) -> str:
             return missing([file])
         case ["conda", "activate", name]:
             return "" if f"name: {name}\n" in (ROOT / "environment.yml").read_text(encoding="utf-8") else "other name"
-        case ["jupyter-book", "build", folder] | ["jupyter", "lab", folder]:
+        case ["jupyter-book", "build", folder]:
             return missing([folder])
+        case ["jupyter", "lab", "lab"]:
+            return ""  # the line before makes the folder
+        case ["python", script] if script.endswith(".py"):
+            return missing([script])
         case ["jupytext", *rest]:
             return missing([word for word in arguments(rest) if word.endswith(".ipynb")])
         case ["pre-commit", "install"]:
