@@ -1,7 +1,8 @@
 """Pages of the API reference: a table of names, then each with its signature, examples and ``[source]``.
 
 A page says ``{api} companion.stats compare``: the names that are public in the package and written in these of its
-modules. What becomes public there appears by itself; the tests find what stands on no page, or on two.
+modules; ``*`` among them stands for the modules that no page names. So what becomes public appears by itself. The tests
+find what stands on no page, or on two, and pages that got too long.
 """
 
 import importlib
@@ -21,20 +22,54 @@ from sphinx.util.docutils import SphinxDirective
 ROOT = Path(__file__).parents[2]
 PAGES = "book/appendix/api"
 MARKUP = re.compile(r":[\w:]+:`~?(?:[^`<]*\.)?([^`.<]+)`")
+DIRECTIVE = re.compile(r"^```\{api\} (.*)$", re.M)
 LONGEST_VALUE = 60
 
 
 def names_of(package: str, modules: list[str]) -> list[PublicName]:
-    """The public names of ``package`` that are written in ``modules``, of which there is one at least."""
-    wanted = [
-        module if module.startswith("companion.") else f"{package}.{module}"
-        for module in modules
-    ] or [package]
+    """The public names of ``package`` that are written in ``modules``; in all of it where none is named.
+
+    A module ``*`` stands for all that no page names: there a new module appears by itself.
+    """
+    public = public_names(package)
+    found = [
+        name
+        for module in modules or [package]
+        if module != "*"
+        for name in public
+        if _is_in(name, _absolute(package, module))
+    ]
+    if "*" in modules:
+        named = _named(package)
+        found += [
+            name
+            for name in public
+            if not any(_is_in(name, module) for module in named)
+        ]
+    return found
+
+
+def _absolute(package: str, module: str) -> str:
+    return module if module.startswith("companion") else f"{package}.{module}"
+
+
+def _is_in(public: PublicName, module: str) -> bool:
+    return f"{public.module}.".startswith(f"{module}.")
+
+
+@cache
+def _named(package: str) -> list[str]:
+    """The modules of ``package`` that the pages name."""
+    texts = [
+        page.read_text("utf-8") for page in sorted((ROOT / PAGES).glob("*.md"))
+    ]
+    lines = [line.split() for text in texts for line in DIRECTIVE.findall(text)]
     return [
-        public
-        for module in wanted
-        for public in public_names(package)
-        if public.module == module or public.module.startswith(f"{module}.")
+        _absolute(package, module)
+        for named, *modules in lines
+        if named == package
+        for module in modules
+        if module != "*"
     ]
 
 

@@ -20,7 +20,6 @@ import api_text  # noqa: E402
 from public_names import PublicName, public_names, public_packages  # noqa: E402
 
 MAX_HEIGHT = 15_000  # pixels at 1280
-DIRECTIVE = re.compile(r"^```\{api\} (.*)$", re.M)
 # The lists whose terms and descriptions do not alternate as HTML wants it, axe's `definition-list`.
 DISORDERED_LISTS = """() => [...document.querySelectorAll("article dl")].filter(list => {
   const kinds = [...list.children].map(child => ({dt: "t", dd: "d"})[child.localName] ?? "?").join("");
@@ -29,7 +28,7 @@ DISORDERED_LISTS = """() => [...document.querySelectorAll("article dl")].filter(
 
 
 def names_on(page: Path) -> list[PublicName]:
-    directives = DIRECTIVE.findall(page.read_text(encoding="utf-8"))
+    directives = api_pages.DIRECTIVE.findall(page.read_text(encoding="utf-8"))
     return [public for line in directives for public in api_pages.names_of(line.split()[0], line.split()[1:])]
 
 
@@ -40,6 +39,15 @@ def test_every_public_name_stands_on_exactly_one_page() -> None:
     found = Counter(each.path for page in PAGES for each in names_on(page))
     assert public - set(found) == set(), "name their module in a page of book/appendix/api"
     assert [path for path, times in found.items() if times > 1] == []
+
+
+def test_what_no_page_names_appears_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = ["companion.economics.bills", "companion.economics.laws"]
+    monkeypatch.setattr(api_pages, "_named", lambda package: named)
+    chosen = {public.module for public in api_pages.names_of("companion.economics", ["bills", "*"])}
+    assert "companion.economics.bills" in chosen
+    assert "companion.economics.memory" in chosen
+    assert "companion.economics.laws" not in chosen
 
 
 @pytest.mark.parametrize("package", public_packages(ROOT / "companion"))
