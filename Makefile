@@ -40,6 +40,9 @@ refresh: $(ENV) ## Execute the chapters again, in place (CHAPTERS="book/a/b.ipyn
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --inplace --coalesce-streams $(CHAPTERS)  # in one piece, however it came
 
+timings: $(ENV) ## Execute every chapter once and write what each costs to benchmarks/results/chapters.md
+	$(BIN)/python -m benchmarks.chapters
+
 lab: $(SITE) ## Open copies of the chapters in JupyterLab, in lab/; what was changed there stays
 	@$(BIN)/python book/_ext/lab_folder.py
 	$(BIN)/jupyter lab lab
@@ -80,4 +83,4 @@ $(SITE): $(ENV) $(SITE_SOURCES)
 	    echo "make book: the strict build failed; all of it is in _build/build.log" >&2; exit 1; }
 	@touch $@
 
-.PHONY: help env book pdf test slow recorded refresh lab lint clean
+.PHONY: help env book pdf test slow recorded refresh timings lab lint clean

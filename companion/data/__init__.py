@@ -19,6 +19,7 @@ from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save
 from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.speech_commands import speech_commands
+from companion.data.tables import purchases, r_table
 from companion.data.tensors import TensorBatches
 from companion.data.text import TextFiles, split_documents
 from companion.data.token_files import open_tokens, save_tokens, write_tokens
@@ -78,6 +79,8 @@ __all__ = [
     "photo_crops",
     "planted_corpus",
     "planted_graph",
+    "purchases",
+    "r_table",
     "reversal_pairs",
     "save_corpus",
     "save_tokens",
