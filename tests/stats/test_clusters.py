@@ -149,3 +149,15 @@ def test_areas_that_no_cluster_tells_apart_are_refused():
     truth, scores = sample("auc")
     with pytest.raises(ValueError, match="^expected models whose difference varies over the clusters, got the same"):
         compare_paired(truth, scores, 2 * scores, metric="auc", clusters=np.arange(211) // 3)
+
+
+@pytest.mark.parametrize(("extra_a", "extra_b"), [("d", "a"), ("d", "e")])
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1", "mcc"])
+def test_each_model_may_name_classes_that_nothing_else_does(metric, extra_a, extra_b):
+    rng = np.random.default_rng(0)
+    truth, clusters = rng.choice(list("abc"), 211), np.arange(211) // 3
+    a, b = (np.where(rng.random(211) < right, truth, "b") for right in (0.9, 0.6))
+    a[:5], b[5:10] = extra_a, extra_b
+    found = compare_paired(truth, a, b, metric=metric, clusters=clusters, seed=0, n_resamples=99).difference
+    plain = compare_paired(truth, a, b, metric=metric, seed=0, n_resamples=99).difference
+    assert found.estimate == pytest.approx(plain.estimate, abs=1e-12)

@@ -123,7 +123,7 @@ def _right_or_wrong() -> list[Case]:
         covers("stratified_mean_ci", "right or wrong, proportions 0.95 and 0.8", "2 × 100", partial(stratified, n=100),
                0.845),
         covers("permutation_test", "right or wrong, proportions 0.95 and 0.8", "30 pairs",
-               partial(permuted, n=30, paired=True), 0.15, options="paired", **safe),
+               partial(permuted, n=30, paired=True), 0.15, options="paired", may_refuse=True, **safe),
         covers("permutation_test", "right or wrong, proportions 0.95 and 0.8", "30 and 30",
                partial(permuted, n=30, paired=False), 0.15, options="independent", allowed=(0.93, 0.98),
                reason="Newcombe's near a bound", may_refuse=True),

@@ -52,7 +52,8 @@ def _of_labels() -> list[Case]:
 
     def truth(metric: str, proportions: Float[np.ndarray, "classes classes"]) -> float:
         classes = np.indices(proportions.shape).reshape(2, -1)
-        return Table(proportions.ravel(), classes, len(proportions)).metric(metric)(proportions.ravel()).item()
+        table = Table(np.ones(proportions.size, int), classes, len(proportions))
+        return table.metric(metric)(proportions.ravel()).item()
 
     of_two = [(metric, "two classes", TWO_CLASSES, n) for metric in (*PROPORTIONS, *OF_COUNTS) for n in (50, 300)]
     of_five = [(metric, "five classes", FIVE_CLASSES, n) for metric in OF_COUNTS[1:] for n in (400,)]

@@ -57,7 +57,7 @@ def as_probabilities(name: str, values: ArrayLike) -> Float[np.ndarray, "example
 
 
 def as_classes(
-    name: str, values: ArrayLike, *, like: Float[np.ndarray, "examples ..."]
+    name: str, values: ArrayLike, *, like: Shaped[np.ndarray, "examples ..."]
 ) -> Int[np.ndarray, " examples"]:
     """Numbers of classes counted from 0, one a row of ``like``, whose columns are the classes (a vector: two)."""
     (classes,) = as_labels(**{name: values})

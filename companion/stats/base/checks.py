@@ -78,7 +78,7 @@ def refuse_missing(name: str, missing: np.ndarray) -> None:
         )
 
 
-def as_bounds(bounds: object, **columns: Float[np.ndarray, " examples"]) -> tuple[float, float]:
+def as_bounds(bounds: object, **columns: Float[np.ndarray, " _"]) -> tuple[float, float]:
     """The least and the largest value that there can be, as numbers; values beyond them are refused."""
     is_pair = isinstance(bounds, Sequence) and len(bounds) == 2 and all(map(is_number, bounds))
     if not is_pair or not 0 < float(bounds[1]) - float(bounds[0]) < np.inf:  # type: ignore[index]

@@ -145,7 +145,7 @@ def _names(n: int, *given: ArrayLike) -> tuple[str, ...]:
     return tuple(map(str, labels))
 
 
-def _only(a: UInt8[np.ndarray, "comparisons bytes"], b: UInt8[np.ndarray, "comparisons bytes"]) -> Counts:
+def _only(a: UInt8[np.ndarray, "#comparisons bytes"], b: UInt8[np.ndarray, "#comparisons bytes"]) -> Counts:
     """In how many examples, packed into bits, model a alone is right."""
     return np.bitwise_count(a & ~b).sum(1, dtype=int)
 

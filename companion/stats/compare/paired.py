@@ -109,8 +109,8 @@ def compare_paired(
 def _of_clusters(
     metric: str, y_true: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike, *, clusters: ArrayLike
 ) -> Compared:
-    a = sums_of(metric, y_true, pred_a, clusters, called="pred_a")
-    b = sums_of(metric, y_true, pred_b, clusters, called="pred_b")
+    a = sums_of(metric, y_true, pred_a, clusters, called="pred_a", beside=pred_b)
+    b = sums_of(metric, y_true, pred_b, clusters, called="pred_b", beside=pred_a)
     return a.rows, b.rows, a.value
 
 
@@ -121,10 +121,10 @@ def _of_whole_clusters(found: SizedComparison, n_clusters: int) -> SizedComparis
 
 
 def _compare_accuracy(right_a: Column, right_b: Column, level: float) -> Comparison:
-    only_a, only_b = (np.sum(one & ~other) for one, other in ((right_a, right_b), (right_b, right_a)))
-    estimate, low, high = (float(value) for value in paired_interval(len(right_a), only_a, only_b, level))
+    only_a, only_b = (np.sum(one & ~other, keepdims=True) for one, other in ((right_a, right_b), (right_b, right_a)))
+    estimate, low, high = (value.item() for value in paired_interval(len(right_a), only_a, only_b, level))
     difference = Interval(estimate, low, high, level, "Bonett-Price, paired")
-    return Comparison(difference, float(mid_p(only_a, only_b)), "McNemar, exact mid-p")
+    return Comparison(difference, mid_p(only_a, only_b).item(), "McNemar, exact mid-p")
 
 
 def _compare_auc(truth: Column, a: Column, b: Column, level: float) -> Comparison:

@@ -22,6 +22,7 @@ from companion.stats.estimates.bounded import are_right_or_wrong
 from companion.stats.estimates.contrasts import difference_ci
 
 Rows = Float[np.ndarray, "n columns"]
+OtherRows = Float[np.ndarray, "m columns"]
 Means = Float[np.ndarray, "*any columns"]
 Statistic = Callable[[Means], Float[np.ndarray, "*any"]]
 
@@ -134,7 +135,7 @@ def _paired(
 
 
 def _independent(
-    a: Rows, b: Rows, g: Statistic, n_resamples: int, rng: np.random.Generator
+    a: Rows, b: OtherRows, g: Statistic, n_resamples: int, rng: np.random.Generator
 ) -> tuple[bool, Iterator[np.ndarray]]:
     n_a, n_b, pooled = len(a), len(b), np.concatenate([a, b])
     n, total = n_a + n_b, pooled.sum(0)
@@ -147,7 +148,7 @@ def _independent(
     return exact, (g(sum_a / n_a) - g((total - sum_a) / n_b) for sum_a in sums)
 
 
-def _interval(a: Rows, b: Rows, g: Statistic, paired: bool, level: float) -> tuple[Interval, float]:
+def _interval(a: Rows, b: OtherRows, g: Statistic, paired: bool, level: float) -> tuple[Interval, float]:
     """The difference with its interval, and the standardized difference, both from the jackknife's pseudo-values."""
     estimate = float(g(a.mean(0)) - g(b.mean(0)))
     pseudo_a, pseudo_b = _pseudo_values(a, g), _pseudo_values(b, g)
@@ -180,8 +181,8 @@ def _in_range(
     if bounds is None and are_right_or_wrong(np.concatenate([a, b])):
         if not paired:
             return difference_ci(a, b, level=interval.level)
-        found = paired_interval(len(a), np.array(np.sum(a > b)), np.array(np.sum(a < b)), interval.level)
-        estimate, low, high = (float(value) for value in found)
+        only_a, only_b = np.sum(a > b, keepdims=True), np.sum(a < b, keepdims=True)
+        estimate, low, high = (value.item() for value in paired_interval(len(a), only_a, only_b, interval.level))
         return Interval(estimate, low, high, interval.level, "Bonett-Price, paired")
     width = math.inf if bounds is None else float(np.subtract(*as_bounds(bounds, a=a, b=b)[::-1]))
     numbers = interval.estimate, interval.low, interval.high

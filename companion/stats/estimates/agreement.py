@@ -187,7 +187,7 @@ def _of_items(
     scores = scores_of(names, counts, scale)
     rows = summed(codes, scores)
     n, _, observed = rows.sum(0)[:3]
-    expected = _expected(rows.sum(0), fewer)
+    expected = _expected(rows.sum(0)[None], fewer).item()
     if observed <= 1e-12 * n:
         largest = 2 if scale == "nominal" else 1  # scores lie between 0 and 1, of nominal ones two differ by 1 each
         return _perfect(len(rows), expected / n / largest, level, coefficient)
@@ -205,10 +205,10 @@ def _of_items(
     )
 
 
-def _expected(totals: Float[np.ndarray, "*rows 3_and_scores"], fewer: int) -> Float[np.ndarray, "*rows"]:
+def _expected(totals: Float[np.ndarray, "rows sums"], fewer: int) -> Float[np.ndarray, " rows"]:
     """Disagreement by chance among as many ratings, in the unit of the observed sum."""
-    n = totals[..., 0]
-    return 2 * (n * totals[..., 1] - (totals[..., 3:] ** 2).sum(-1)) / (n - fewer)
+    n = totals[:, 0]
+    return 2 * (n * totals[:, 1] - (totals[:, 3:] ** 2).sum(1)) / (n - fewer)
 
 
 def _distances(names: Shaped[np.ndarray, " categories"], weights: str) -> Float[np.ndarray, "categories categories"]:

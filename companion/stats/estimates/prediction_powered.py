@@ -140,7 +140,7 @@ def prediction_powered_ci(
     )
 
 
-def _tuning(y: Vector, f: Vector, more: Vector) -> float:
+def _tuning(y: Vector, f: Vector, more: Float[np.ndarray, " unlabeled"]) -> float:
     scale = f.var(ddof=1) + len(f) / len(more) * more.var(ddof=1)
     covariance = (y - y.mean()) @ (f - f.mean()) / (len(y) - 1)
     return float(np.clip(covariance / scale, 0, 1)) if scale > 0 else 0.0

@@ -13,7 +13,7 @@ from companion.stats.base.labels import check_filled
 from companion.stats.base.ties import tied
 
 #: A row holds an item's number of ratings, the sum of their squared scores, its disagreement, and the sums of scores.
-Items = Float[np.ndarray, "items 3_and_scores"]
+Items = Float[np.ndarray, "items sums"]
 
 #: Nominal scores need as many numbers an item.
 MOST_CATEGORIES = 1_000

@@ -106,12 +106,22 @@ def standard_error(moves: Float[np.ndarray, " clusters"]) -> float:
 
 
 def sums_of(
-    metric: str, y_true: ArrayLike, y_pred: ArrayLike, clusters: ArrayLike, *, called: str = "y_pred"
+    metric: str,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    called: str = "y_pred",
+    beside: ArrayLike | None = None,
 ) -> ClusterSums:
-    """The metric of labels (checked before), probabilities or numbers; ``called`` names the predictions in refusals."""
+    """The metric of labels (checked before), probabilities or numbers.
+
+    ``called`` names the predictions in refusals; ``beside`` are another model's labels, whose classes have columns too.
+    """
     if metric in COUNT_METRICS:
         truth, predicted = np.asarray(y_true), np.asarray(y_pred)
-        return _of_labels(metric, truth, predicted, as_clusters(clusters, len(truth)))
+        names = np.unique(np.concatenate([truth, predicted, predicted if beside is None else np.asarray(beside)]))
+        return _of_labels(metric, truth, predicted, as_clusters(clusters, len(truth)), names)
     if metric in PROBABILITY_METRICS:
         each, upper = losses(metric, y_true, y_pred, called=called)
         rows, value = rows_of_losses(each)
@@ -127,10 +137,12 @@ def sums_of(
     return ClusterSums(sums, lambda sums: value(sums[..., :-1] / sums[..., -1:]), scale)
 
 
-def _of_labels(metric: str, truth: Labels, predicted: Labels, codes: Codes) -> ClusterSums:
+def _of_labels(
+    metric: str, truth: Labels, predicted: Labels, codes: Codes, names: Shaped[np.ndarray, " classes"]
+) -> ClusterSums:
     """Of each class: how many examples are right, there, and called so."""
-    names, numbers = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
-    true, called, n_clusters = numbers[: len(truth)], numbers[len(truth) :], int(codes.max()) + 1
+    true, called = np.searchsorted(names, truth), np.searchsorted(names, predicted)
+    n_clusters = int(codes.max()) + 1
 
     def counted(classes: Codes, among: Shaped[np.ndarray, " examples"]) -> Float[np.ndarray, "clusters classes"]:
         cells = codes[among] * len(names) + classes[among]

@@ -8,25 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Real, Shaped
 
 from companion.stats.base.labels import distinct
 from companion.stats.resampling.bootstrap import BLOCK, blocks
 from companion.stats.resampling.bounds import check_varies
 
-Counts = Float[np.ndarray, "*tables cells"]
+Counts = Real[np.ndarray, "*tables cells"]
 Values = Float[np.ndarray, "*tables"]
 PerClass = Float[np.ndarray, "*tables classes"]
+Ratios = Float[np.ndarray, "*tables ratios"]
 
 #: Jeffreys' prior for each cell of a table of two classes.
 JEFFREYS = 0.5
 
 
-def _accuracy(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[PerClass, PerClass]:
+def _accuracy(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[Ratios, Ratios]:
     return hits.sum(-1, keepdims=True), true.sum(-1, keepdims=True)
 
 
-def _correlation(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[PerClass, PerClass]:
+def _correlation(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[Ratios, Ratios]:
     """Gorodkin (2004, *Computational Biology and Chemistry* 28): covariance of the classes, over their deviations."""
     n = true.sum(-1, keepdims=True)
     covariance = n * hits.sum(-1, keepdims=True) - (true * predicted).sum(-1, keepdims=True)
@@ -37,7 +38,7 @@ def _correlation(hits: PerClass, true: PerClass, predicted: PerClass) -> tuple[P
 
 #: From (hits, true, predicted), the examples of each class that are right, there, and called so, to the numerators and
 #: denominators whose ratios are averaged. In binary metrics class 1 is the positive one.
-_RATIOS: dict[str, Callable[[PerClass, PerClass, PerClass], tuple[PerClass, PerClass]]] = {
+_RATIOS: dict[str, Callable[[PerClass, PerClass, PerClass], tuple[Ratios, Ratios]]] = {
     "accuracy": _accuracy,
     "micro_f1": _accuracy,  # summed over classes, a wrong label is one false positive and one false negative
     "precision": lambda hits, true, predicted: (hits[..., 1:], predicted[..., 1:]),
@@ -56,7 +57,7 @@ def averaged_ratio(name: str, hits: PerClass, true: PerClass, predicted: PerClas
     """The metric, from how many examples of each class are right, there, and called so."""
     above, below = _RATIOS[name](hits, true, predicted)
     ratios = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-    return ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1)
+    return np.asarray(ratios.sum(-1) / np.maximum((below > 0).sum(-1), 1))  # of one table NumPy makes a number
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def population_stability_index(
     if len(pooled) < 2:
         raise ValueError("expected values that differ, got equal ones throughout: there is no distribution to drift")
     rng = generator_of(seed)
-    observed = float(_index(pooled - counts, counts))
+    observed = _index((pooled - counts)[None], counts[None]).item()
     as_large = sum(
         int((_index(pooled - drawn, drawn) >= observed - rounding(1 + observed, len(pooled))).sum())
         for size in blocks(n_resamples, len(pooled))
@@ -244,8 +244,8 @@ def _bins_of(pooled: Shaped[np.ndarray, " pooled"], bins: int) -> Int[np.ndarray
 
 
 def _index(
-    reference: Int[np.ndarray, "*tables bins"], current: Int[np.ndarray, "*tables bins"]
-) -> Float[np.ndarray, "*tables"]:
+    reference: Int[np.ndarray, "tables bins"], current: Int[np.ndarray, "tables bins"]
+) -> Float[np.ndarray, " tables"]:
     p, q = ((counts + 0.5) / (counts + 0.5).sum(-1, keepdims=True) for counts in (reference, current))
     return ((q - p) * np.log(q / p)).sum(-1)
 

@@ -19,7 +19,7 @@ from companion.stats.resampling.bounds import (
     percentile_bounds,
     studentized_bounds,
 )
-from companion.stats.resampling.units import ResamplingUnits
+from companion.stats.resampling.units import Members, ResamplingUnits
 
 #: Numbers held at once while resampling: 32 MB in float64.
 BLOCK = 2**22
@@ -190,7 +190,7 @@ def _studentized(
 
 
 def _errors(
-    on_units: OnBlocks, units: Int[np.ndarray, "block units"], left: list[tuple[int, Int[np.ndarray, " kept"]]]
+    on_units: OnBlocks, units: Int[np.ndarray, "block units"], left: list[tuple[int, Members]]
 ) -> Float[np.ndarray, " block"]:
     """The jackknife's standard error of the statistic on each sample; strata add up."""
     numbers = np.array([number for number, _ in left])

@@ -1,7 +1,7 @@
 """From the values of a statistic on resamples to the bounds of an interval."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.special import ndtr, ndtri
 
 from companion.stats.base.ties import rounding
@@ -39,7 +39,7 @@ def bca_bounds(
     estimate: float,
     resampled: Resampled,
     left_out: Float[np.ndarray, " groups"],
-    weights: Float[np.ndarray, " groups"],
+    weights: Real[np.ndarray, " groups"],
     *,
     level: float,
 ) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from companion.stats.base.labels import as_groups
 
 Rows = Int[np.ndarray, " n"]
+Members = Int[np.ndarray, " _"]  # one cluster, or stratum, has more than another
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class ResamplingUnits:
     """
 
     n_rows: int
-    clusters: list[Rows] | None
-    strata: list[Int[np.ndarray, " units"]]
+    clusters: list[Members] | None
+    strata: list[Members]
 
     @classmethod
     def of(cls, n_rows: int, clusters: ArrayLike | None, strata: ArrayLike | None) -> "ResamplingUnits":
@@ -92,6 +93,6 @@ def _codes(name: str, values: ArrayLike, n_rows: int) -> tuple[Rows, int]:
     return codes, len(names)
 
 
-def _rows_by_code(codes: Rows) -> list[Rows]:
+def _rows_by_code(codes: Rows) -> list[Members]:
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.cumsum(np.bincount(codes))[:-1])

@@ -21,7 +21,8 @@ SHARES = (0.01, 0.5, 0.9)
 
 Theta = Float[np.ndarray, " parameters"]
 Logs = Float[np.ndarray, "columns runs"]
-Reduced = tuple[float, Theta]
+Free = Float[np.ndarray, " free"]
+Reduced = tuple[float, Free]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class LogLaw:
         return cls(theta, logs, target, noise_sd, max(float(variance / (2 * inside)), 1e-14), starts)
 
     def profile(
-        self, reduce: Callable[[Theta], Reduced], expand: Callable[[float, Theta], Theta], *, level: float
+        self, reduce: Callable[[Theta], Reduced], expand: Callable[[float, Free], Theta], *, level: float
     ) -> tuple[float, float, float]:
         """A quantity at the fit, and the least and largest value that the data do not refuse, whatever else varies.
 
@@ -108,7 +109,7 @@ class LogLaw:
         terms, freedom = len(self.theta) - 1, len(self.target) - len(self.theta)
         return bool(flat - self._objective(self.theta) > self.unit * terms * stats.f.ppf(level, terms, freedom))
 
-    def _minimum(self, expand: Callable[[Theta], Theta], start: Theta) -> tuple[Theta, float]:
+    def _minimum(self, expand: Callable[[Free], Theta], start: Free) -> tuple[Free, float]:
         return _minimize(expand, start, self.logs, self.target, BEND * self.noise_sd)
 
     def _objective(self, theta: Theta) -> float:
@@ -124,9 +125,9 @@ def log_loss(theta: Theta, logs: Logs) -> Float[np.ndarray, " runs"]:
 
 
 def _minimize(
-    expand: Callable[[Theta], Theta], start: Theta, logs: Logs, target: Float[np.ndarray, " runs"], bend: float
-) -> tuple[Theta, float]:
-    def residuals(free: Theta) -> Float[np.ndarray, " runs"]:
+    expand: Callable[[Free], Theta], start: Free, logs: Logs, target: Float[np.ndarray, " runs"], bend: float
+) -> tuple[Free, float]:
+    def residuals(free: Free) -> Float[np.ndarray, " runs"]:
         return _bent(log_loss(expand(free), logs) - target, bend)
 
     found, *_ = leastsq(residuals, start, full_output=True, ftol=1e-10, xtol=1e-10)  # else it warns at a plateau
@@ -157,5 +158,5 @@ def _same(theta: Theta) -> Theta:
     return theta
 
 
-def _cost(minimum: tuple[Theta, float]) -> float:
+def _cost(minimum: tuple[Free, float]) -> float:
     return minimum[1]

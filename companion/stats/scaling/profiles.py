@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.special import log_softmax
 
 from companion.stats.base.intervals import Interval
-from companion.stats.scaling.loglaw import LogLaw, Reduced, Theta, log_loss
+from companion.stats.scaling.loglaw import Free, LogLaw, Reduced, Theta, log_loss
 
 METHOD = "profile of Huber's loss"
 
@@ -28,7 +28,7 @@ def coefficient_interval(law: LogLaw, center: Float[np.ndarray, " columns"], col
     def reduce(theta: Theta) -> Reduced:
         return theta[index] + np.exp(theta[index + 1]) * center[column], np.delete(theta, index)
 
-    def expand(value: float, free: Theta) -> Theta:
+    def expand(value: float, free: Free) -> Theta:
         return np.insert(free, index, value - np.exp(min(free[index], 5.0)) * center[column])
 
     return _interval(law, reduce, expand, level)
@@ -41,7 +41,7 @@ def loss_interval(law: LogLaw, z: Float[np.ndarray, " columns"], level: float) -
         logits = theta[1::2] - np.exp(theta[2::2]) * z - theta[0]
         return float(log_loss(theta, z[:, None])[0]), np.column_stack([logits, theta[2::2]]).ravel()
 
-    def expand(value: float, free: Theta) -> Theta:
+    def expand(value: float, free: Free) -> Theta:
         parts = value + log_softmax(np.r_[0, free[::2]])
         levels = parts[1:] + np.exp(np.minimum(free[1::2], 5.0)) * z
         return np.r_[parts[0], np.column_stack([levels, free[1::2]]).ravel()]
@@ -50,7 +50,7 @@ def loss_interval(law: LogLaw, z: Float[np.ndarray, " columns"], level: float) -
 
 
 def _interval(
-    law: LogLaw, reduce: Callable[[Theta], Reduced], expand: Callable[[float, Theta], Theta], level: float
+    law: LogLaw, reduce: Callable[[Theta], Reduced], expand: Callable[[float, Free], Theta], level: float
 ) -> Interval:
     """The profile of a logarithm, as an interval of the number."""
     with np.errstate(over="ignore"):  # what is not finite is refused, or said, below

@@ -11,7 +11,7 @@ from companion.stats.base.forest import forest
 from companion.stats.base.intervals import Interval
 from companion.stats.base.options import check_level, check_positive
 from companion.stats.base.result import Result
-from companion.stats.scaling.loglaw import LogLaw, Reduced, Theta, log_loss
+from companion.stats.scaling.loglaw import Free, LogLaw, Reduced, Theta, log_loss
 from companion.stats.scaling.profiles import loss_interval, method_of
 
 #: How many times beyond the largest run (or below the smallest) a prediction is called an extrapolation.
@@ -202,7 +202,7 @@ class Chinchilla(ScalingLaw):
             log_n = (log_alpha - log_beta + a - b + beta * budget) / (alpha + beta)
             return log_n, np.array([e, a, log_alpha, log_beta])
 
-        def expand(log_n: float, free: Theta) -> Theta:
+        def expand(log_n: float, free: Free) -> Theta:
             e, a, log_alpha, log_beta = free
             alpha, beta = np.exp(np.minimum([log_alpha, log_beta], 5.0))
             return np.array(
