@@ -181,7 +181,7 @@ def _in_range(
     if bounds is None and are_right_or_wrong(np.concatenate([a, b])):
         if not paired:
             return difference_ci(a, b, level=interval.level)
-        only_a, only_b = np.sum(a > b, keepdims=True), np.sum(a < b, keepdims=True)
+        only_a, only_b = np.array([np.sum(a > b)]), np.array([np.sum(a < b)])
         estimate, low, high = (value.item() for value in paired_interval(len(a), only_a, only_b, interval.level))
         return Interval(estimate, low, high, interval.level, "Bonett-Price, paired")
     width = math.inf if bounds is None else float(np.subtract(*as_bounds(bounds, a=a, b=b)[::-1]))
