@@ -22,7 +22,7 @@ PUBLISHED = [(cell, number) for cell in CELLS for number in cell.published]
 
 
 def test_claims_are_numbered_without_a_gap() -> None:
-    assert list(CLAIMS["essays"]) == list(range(1, 51))
+    assert list(CLAIMS["essays"]) == list(range(1, len(CLAIMS["essays"]) + 1))
 
 
 @pytest.mark.parametrize("key", ROWS)
