@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "book/how_to_use.md", "book/index.md", "book/appendix/api.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "book/how_to_use.md", "book/index.ipynb", "book/appendix/api.md")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TARGETS = set((ROOT / "Makefile").read_text(encoding="utf-8").partition(".PHONY:")[2].split())
 FILES = ("constraints.txt", "data-packages.txt")
