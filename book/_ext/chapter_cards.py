@@ -11,13 +11,24 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-LEVELS = {1: "counting is enough", 2: "derivatives and matrices", 3: "after other chapters"}
+LEVELS = {
+    1: "counting is enough",
+    2: "derivatives and matrices",
+    3: "after other chapters",
+}
 MARKS = re.compile(r"([\\$*_`<>{}\[\]|])")
 
 
 def cards(chapters: list[tuple[int, Chapter]]) -> str:
     """The cards of a part, in MyST."""
-    return "\n".join(["::::{grid} 1 1 2 2", ":gutter: 3", *(card(*each) for each in chapters), "::::"])
+    return "\n".join(
+        [
+            "::::{grid} 1 1 2 2",
+            ":gutter: 3",
+            *(card(*each) for each in chapters),
+            "::::",
+        ]
+    )
 
 
 def card(number: int, chapter: Chapter) -> str:
@@ -62,7 +73,11 @@ class ChapterCards(SphinxDirective):
                     self.env.note_dependency(f"{docname}.ipynb")
             if chapters:
                 minutes = sum(chapter.reading for _, chapter in chapters)
-                many = "1 chapter" if len(chapters) == 1 else f"{len(chapters)} chapters"
+                many = (
+                    "1 chapter"
+                    if len(chapters) == 1
+                    else f"{len(chapters)} chapters"
+                )
                 parts += self.parse_text_to_nodes(
                     f"```{{rubric}} {part.caption}: {many}, {minutes} minutes\n```\n\n{cards(chapters)}"
                 )
