@@ -40,7 +40,7 @@ def pages_of(visit: Visit) -> list[str]:
         ("注意力", "building/pretraining"),
         ("置信区间", "building/evaluation"),
         ("反向传播", "foundations/neural_networks"),
-        ("KV cache", "appendix/notation"),  # until the chapter that teaches it is written
+        ("KV cache", "foundations/large_models"),
     ],
 )
 def test_who_teaches_a_term_is_found_first(search, query: str, first: str) -> None:
