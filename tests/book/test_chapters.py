@@ -11,6 +11,7 @@ from chapter_parts import markdown
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path for path in (ROOT / "book").glob("*/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+LANDING = ROOT / "book/index.ipynb"
 NAMES = [path.relative_to(ROOT / "book").with_suffix("").as_posix() for path in NOTEBOOKS]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -32,11 +33,17 @@ def test_the_template_keeps_the_rules(rule: rules.Rule) -> None:
     assert rule(nbformat.read(ROOT / "book/_template.ipynb", as_version=4)) == []
 
 
+@pytest.mark.parametrize("rule", rules.NOTEBOOK_RULES, ids=lambda rule: rule.__name__)
+def test_the_landing_page_keeps_the_rules_of_notebooks(rule: rules.Rule) -> None:
+    assert rule(nbformat.read(LANDING, as_version=4)) == []
+
+
 def test_every_page_is_in_the_table_of_contents() -> None:
     text = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     toc = yaml.safe_load(text)
     listed = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
-    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in [*NOTEBOOKS, *(ROOT / "book").rglob("*.md")]}
+    files = [LANDING, *NOTEBOOKS, *(ROOT / "book").rglob("*.md")]
+    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in files}
     assert listed == pages
 
 
