@@ -124,7 +124,10 @@ def _document(env: BuildEnvironment, docname: str, target: str) -> str:
 def write_copies(app: Sphinx, error: Exception | None) -> None:
     """Writes a copy of each chapter of the contents below ``_build/lab``."""
     folder = Path(app.outdir).parent / "lab"
-    for docname in [] if error else sorted(app.env.found_docs):
+    # The first page is made of cards, which only the site can show.
+    for docname in (
+        [] if error else sorted(app.env.found_docs - {app.config.root_doc})
+    ):
         source = Path(app.env.doc2path(docname))
         if source.suffix == ".ipynb":
             text = source.read_text(encoding="utf-8")
