@@ -60,7 +60,10 @@ def read_chapter(root: Path, docname: str) -> Chapter | None:
                 f"{docname}: expected to find its {name} by {pattern!r}; see CONTRIBUTING.md"
             )
         said[name] = match[1]
-    questions, answers = sentences(said["opening"]), sentences(said["monday"])
+    before_lists = re.split(
+        r"^(?:\d+\.|-) ", said["monday"], maxsplit=1, flags=re.M
+    )[0]
+    questions, answers = sentences(said["opening"]), sentences(before_lists)
     goals = re.split(r"^- ", said["goals"], flags=re.M)[1:]
     return Chapter(
         docname,

@@ -63,6 +63,13 @@ def test_what_a_chapter_does_not_say_is_named(tmp_path: Path, said: str, name: s
         read_chapter(tmp_path, "chapter")
 
 
+def test_an_answer_ends_before_its_list(tmp_path: Path) -> None:
+    write(tmp_path, TEXT.replace("No: it costs $3.50. Wait.", "In this order:\n\n1. Wait."))
+    chapter = read_chapter(tmp_path, "chapter")
+    assert chapter is not None
+    assert chapter.answer == "In this order:"
+
+
 def test_a_page_that_is_no_chapter_has_none(tmp_path: Path) -> None:
     write(tmp_path, "# A page")
     assert read_chapter(tmp_path, "chapter") is None
