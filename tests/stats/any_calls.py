@@ -3,11 +3,7 @@
 from functools import cache
 
 import numpy as np
-
-from companion import stats
-from companion.stats.estimates.agreement import _SCALES, _WEIGHTS
-from companion.stats.metrics.metrics import ALL_METRICS, METRICS
-from tests.stats.any_input import (
+from any_input import (
     ALPHA,
     BINARY,
     CLASSES,
@@ -33,6 +29,10 @@ from tests.stats.any_input import (
     option,
     word,
 )  # fmt: skip
+
+from companion import stats
+from companion.stats.estimates.agreement import _SCALES, _WEIGHTS
+from companion.stats.metrics.metrics import ALL_METRICS, METRICS
 
 MEAN = stats.mean_ci([1.0, 2.0, 4.0, 4.5])
 NAMES = option(

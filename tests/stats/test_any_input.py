@@ -9,13 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from any_calls import CASES
+from any_input import calls, with_odd_row
 from hypothesis import HealthCheck, given, settings
 
 from companion import stats
 from companion.stats import Interval, Result
 from companion.stats.monitoring import outliers
-from tests.stats.any_calls import CASES
-from tests.stats.any_input import calls, with_odd_row
 
 #: Attributes that may be infinite, as their docstrings say, and in tables the bound that an interval's method denies.
 MAY_BE_INFINITE = re.compile("^degrees_of_freedom$|^f_statistic$|_high$")

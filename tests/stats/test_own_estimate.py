@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from any_calls import CASES
 
 from companion import stats
 from companion.stats import Interval, metric_ci
-from tests.stats.any_calls import CASES
 
 UNIT, SIGNED, LINE = (0.0, 1.0), (-1.0, 1.0), (-np.inf, np.inf)
 OF_METRICS = {"mcc": SIGNED, "log_loss": (0, np.inf), "mae": (0, np.inf), "rmse": (0, np.inf), "r2": (-np.inf, 1.0)}

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from any_calls import CASES
+from test_any_input import sensible
 
 from companion import stats
-from tests.stats.any_calls import CASES
-from tests.stats.test_any_input import sensible
 
 #: Columns of examples of their own, whose index may differ from that of the others.
 APART = {

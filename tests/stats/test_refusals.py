@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from any_calls import CASES
+from test_any_input import COLUMNS, sensible
 
 from companion import stats
-from tests.stats.any_calls import CASES
-from tests.stats.test_any_input import COLUMNS, sensible
 
 Y, P = [0, 1, 1, 0, 1, 1], [0, 1, 0, 0, 1, 1]
 

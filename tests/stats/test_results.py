@@ -4,6 +4,7 @@ import inspect
 import io
 from functools import cache
 
+import any_calls
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from matplotlib.axes import Axes
 
 from companion import stats
 from companion.stats import Result
-from tests.stats import any_calls
 
 RNG = np.random.default_rng(0)
 RIGHT = RNG.random((3, 60)) < np.array([[0.9], [0.7], [0.6]])

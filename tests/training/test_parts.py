@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from families import gradients, validation
 
 import reference
 from companion.data import TensorBatches, date_pairs, pair_batches
 from companion.models import MLP, MLPConfig, ResNet, Seq2Seq, Seq2SeqConfig
 from companion.training import TrainConfig, fit, validate
-from tests.training.families import gradients, validation
 
 SCRIPT = Path(__file__).with_name("families.py")
 #: Which tensor of a batch marks by -100 what does not count.
