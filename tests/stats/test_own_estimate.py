@@ -109,7 +109,10 @@ def test_sensible_calls_give_sound_intervals_or_a_reason_that_is_known(name):
     def call(seed):
         rng = np.random.default_rng(seed)
         n = int(rng.choice([size for size in case.sizes if size > 1] or [1]))
-        return case.call(**{key: made.make(rng, n) for key, made in case.arguments.items()})
+        arguments = {key: made.make(rng, n) for key, made in case.arguments.items()}
+        if "seed" in arguments:
+            arguments["seed"] = seed  # without one a rare refusal would come and go
+        return case.call(**arguments)
 
     found, refusals = outcomes_of(partial(call, seed) for seed in range(400))
     assert len(found) >= 100, refusals  # what always refuses would be no answer
