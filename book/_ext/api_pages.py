@@ -21,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
 PAGES = "book/appendix/api"
-MARKUP = re.compile(r":[\w:]+:`~?(?:[^`<]*\.)?([^`.<]+)`")
+MARKUP = re.compile(r":(?!math:)[\w:]+:`~?(?:[^`<]*\.)?([^`.<]+)`")
 DIRECTIVE = re.compile(r"^```\{api\} (.*)$", re.M)
 LONGEST_VALUE = 60
 
@@ -92,7 +92,7 @@ def page(package: str, modules: list[str], declare: bool) -> str:
 
 
 def first_sentence(public: PublicName) -> str:
-    """What a name is for, in one line without markup."""
+    """What a name is for, in one line without links; a formula stays one."""
     text = (
         _comment(public)
         if public.kind == "data"

@@ -128,9 +128,10 @@ def test_examples_come_first_and_fields_have_their_types() -> None:
     ]
 
 
-def test_the_first_sentence_has_no_markup_and_knows_abbreviations() -> None:
+def test_the_first_sentence_has_no_links_and_knows_abbreviations() -> None:
     public = PublicName(__name__, "Settings", __name__)
     assert api_pages.first_sentence(public) == "Some settings, e.g. of a ``GPT``."
+    assert api_pages.MARKUP.sub(r"``\1``", ":math:`T = g(a)` of :class:`GPT`") == ":math:`T = g(a)` of ``GPT``"
 
 
 @pytest.mark.parametrize("name", [page.stem for page in PAGES])
