@@ -17,6 +17,9 @@ FAULTS = """async () => {
   return found.violations.filter(fault => ["serious", "critical"].includes(fault.impact))
     .map(fault => `${fault.id}: ${fault.nodes.slice(0, 3).map(node => node.html.slice(0, 160)).join(" | ")}`);
 }"""
+THREE_FRAMES = """async () => {
+  for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+}"""
 CUT_OFF = """() => [...document.querySelectorAll("article div.cell pre, article div.cell_output")]
   .filter(box => box.scrollWidth > box.clientWidth).map(box => box.textContent.slice(0, 160))"""
 REPEATED_IDS = """() => {
@@ -173,7 +176,7 @@ def test_the_contents_follow_the_reader(context: BrowserContext, chapter: Path) 
         page.evaluate(
             "id => window.scrollTo({top: document.getElementById(id).offsetTop - 100, behavior: 'instant'})", section
         )
-        page.wait_for_timeout(60)
+        page.evaluate(THREE_FRAMES)  # the page reads its place once a frame
         marked = page.eval_on_selector_all(".bd-toc-nav [aria-current]", "all => all.map(a => a.hash.slice(1))")
         assert len(marked) == 1
         at = page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", marked[0])
