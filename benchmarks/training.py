@@ -227,6 +227,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     parser.add_argument("--one-step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.steps <= OPTIONS["warmup_steps"]:
+        parser.error(f"expected --steps above the {OPTIONS['warmup_steps']} of the warm-up, got {options.steps}")
     torch.manual_seed(0)
     if options.one_step:
         one_step(options.one_step[0], int(options.one_step[1]))
