@@ -100,10 +100,14 @@ class Table:
         Classes without examples do not enter an average over classes, as in scikit-learn.
         """
         is_true, is_predicted = (np.eye(self.n_classes)[self.classes[k]] for k in (0, column))
-        is_hit = is_true * is_predicted
+        classes = self.n_classes
+        sums = np.hstack([is_true * is_predicted, is_true, is_predicted])
 
         def value(counts: Counts) -> Values:
-            return averaged_ratio(name, counts @ is_hit, counts @ is_true, counts @ is_predicted)
+            summed = np.asarray(counts, dtype=float) @ sums  # one product: NumPy would copy integers for each of three
+            return averaged_ratio(
+                name, summed[..., :classes], summed[..., classes : 2 * classes], summed[..., 2 * classes :]
+            )
 
         return value
 
