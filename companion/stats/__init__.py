@@ -20,6 +20,8 @@ Is a better than b, on other examples                      ``difference_ci``, ``
                                                            ``permutation_test(paired=False)``
 Is training a better than training b, over folds           ``compare_cross_validated``
 Which of several models is best, over data sets            ``compare_many``
+Which do people prefer, two at a time                      ``arena``
+How often is one of k answers right                        ``pass_at_k_ci``; ``pass_at_k`` problem by problem
 Is a as good as b, over data sets                          ``bayesian_signed_rank``
 How many examples do I need                                ``sample_size``, ``detectable_difference``,
                                                            ``power_by_simulation_ci``
@@ -55,6 +57,7 @@ from companion.stats.base.comparison import Comparison, SizedComparison
 from companion.stats.base.forest import forest
 from companion.stats.base.intervals import Interval, proportion_ci
 from companion.stats.base.result import Result
+from companion.stats.compare.arena import Arena, arena
 from companion.stats.compare.bayesian import PracticalComparison, bayesian_signed_rank
 from companion.stats.compare.cross_validation import compare_cross_validated
 from companion.stats.compare.mcnemar import AccuracyComparisons, compare_accuracies
@@ -68,6 +71,7 @@ from companion.stats.estimates.contrasts import difference_ci, proportion_differ
 from companion.stats.estimates.corpus import corpus_ci
 from companion.stats.estimates.correlation import correlation_ci
 from companion.stats.estimates.means import mean_ci, stratified_mean_ci
+from companion.stats.estimates.pass_at_k import pass_at_k, pass_at_k_ci
 from companion.stats.estimates.prediction_powered import PredictionPowered, prediction_powered_ci
 from companion.stats.estimates.quantiles import QuantileInterval, quantile_ci
 from companion.stats.experiments.always_valid import ConfidenceSequence, confidence_sequence
@@ -106,6 +110,7 @@ __all__ = [
     "AccuracyComparisons",
     "Adjusted",
     "AdjustedComparison",
+    "Arena",
     "Autoregression",
     "Chinchilla",
     "Coefficient",
@@ -135,6 +140,7 @@ __all__ = [
     "SizedComparison",
     "Temperature",
     "adjust",
+    "arena",
     "auc_bootstrap_ci",
     "autoregression",
     "bayesian_signed_rank",
@@ -168,6 +174,8 @@ __all__ = [
     "mean_ci",
     "metric_ci",
     "mmd_drift",
+    "pass_at_k",
+    "pass_at_k_ci",
     "permutation_test",
     "population_stability_index",
     "power_by_simulation",

@@ -14,12 +14,14 @@ from any_input import (
     NUMBERS,
     ODD_COUNTS,
     ODD_NUMBERS,
+    ODD_VALUES,
     PROBABILITIES,
     PROBABILITY_ROWS,
     RATINGS,
     RESAMPLED,
     SEED,
     TWO_COLUMNS,
+    Argument,
     Case,
     column,
     count,
@@ -165,6 +167,23 @@ def strata(rng, n):
     return np.arange(n) % 3
 
 
+def games(rng, n):
+    return rng.integers(0, 9, size=(n, n)) * (1 - np.eye(n, dtype=int))
+
+
+def draws(rng, n):
+    upper = np.triu(rng.integers(0, 5, size=(n, n)), 1)
+    return upper + upper.T
+
+
+def tries(rng, n):
+    return np.full(n, 10)
+
+
+def right_of_tries(rng, n):
+    return rng.integers(0, 11, size=n)
+
+
 def logits(rng, n):
     return rng.normal(size=(n, 3)) * 10.0 ** rng.choice([0, 0, 0, -140, 140])
 
@@ -177,6 +196,9 @@ CASES = {
     "adjust": Case(stats.adjust, {
         "p_values": PROBABILITIES, "method": word("holm", "benjamini_hochberg"), "alpha": ALPHA,
         "names": option(None, odd=("ab", 3, ["a"], [None] * 24))}),
+    "arena": Case(stats.arena, {
+        "wins": Argument(games, ODD_VALUES), "ties": maybe(Argument(draws, ODD_VALUES)), "level": LEVEL,
+        "names": option(list("abc"), odd=("ab", 3, [], ["a"], ["a"] * 3, [None] * 3))}, (3, 3, 3, 2)),
     "auc_bootstrap_ci": Case(stats.auc_bootstrap_ci, {
         "y_true": LABELS, "y_pred": NUMBERS, "clusters": maybe(GROUPS), **RESAMPLED}),
     "autoregression": Case(stats.autoregression, {
@@ -285,6 +307,10 @@ CASES = {
         "clusters": maybe(GROUPS), **RESAMPLED}),
     "mmd_drift": Case(stats.mmd_drift, {
         "reference": TWO_COLUMNS, "current": TWO_COLUMNS, "n_resamples": N_RESAMPLES, "seed": SEED}),
+    "pass_at_k": Case(stats.pass_at_k, {
+        "n_samples": column(tries), "n_correct": column(right_of_tries), "k": count(1, 2, 5)}),
+    "pass_at_k_ci": Case(stats.pass_at_k_ci, {
+        "n_samples": column(tries), "n_correct": column(right_of_tries), "k": count(1, 2, 5), "level": LEVEL}),
     "permutation_test": Case(stats.permutation_test, {
         "a": NUMBERS, "b": NUMBERS, "paired": option(True, False, odd=(1,)),
         "statistic": maybe(function(lambda m: m[..., 0], lambda m: 1 / m[..., 0])), **RESAMPLED}, examples=400),

@@ -15,8 +15,8 @@ UNIT, SIGNED, LINE = (0.0, 1.0), (-1.0, 1.0), (-np.inf, np.inf)
 OF_METRICS = {"mcc": SIGNED, "log_loss": (0, np.inf), "mae": (0, np.inf), "rmse": (0, np.inf), "r2": (-np.inf, 1.0)}
 RANGES = {
     "auc_bootstrap_ci": UNIT, "clustered_proportion_ci": UNIT, "power_by_simulation_ci": UNIT, "proportion_ci": UNIT,
-    "correlation_ci": SIGNED, "proportion_difference_ci": SIGNED, "cohen_kappa_ci": (-np.inf, 1.0),
-    "fleiss_kappa_ci": (-np.inf, 1.0), "krippendorff_alpha_ci": (-np.inf, 1.0),
+    "pass_at_k_ci": UNIT, "correlation_ci": SIGNED, "proportion_difference_ci": SIGNED,
+    "cohen_kappa_ci": (-np.inf, 1.0), "fleiss_kappa_ci": (-np.inf, 1.0), "krippendorff_alpha_ci": (-np.inf, 1.0),
 }  # fmt: skip
 LABEL_METRICS = ("accuracy", "micro_f1", "precision", "recall", "specificity", "f1", "balanced_accuracy", "macro_f1")
 
@@ -56,6 +56,7 @@ REFUSALS = {
         "losses differ", "a probability above 0 for each true class", "each class in at least 2 clusters",
         "clusters that differ in how", "metric 'calibration_error' without clusters", "bins from 1 to half"),
     "metric_ci, numbers": (*LOSSES, FEW_CLUSTERS, "examples none of which decides alone"),
+    "pass_at_k_ci": (),
     "power_by_simulation_ci": (),
     "prediction_powered_ci": (EQUAL, FEW, "a judge that errs somewhere"),
     "proportion_ci": ("population to be a whole number of at least the",),

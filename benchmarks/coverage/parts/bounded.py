@@ -13,6 +13,7 @@ from companion.stats import (
     clustered_proportion_ci,
     difference_ci,
     mean_ci,
+    pass_at_k_ci,
     permutation_test,
     stratified_mean_ci,
 )
@@ -57,6 +58,12 @@ def _means() -> list[Case]:
             covers("mean_ci", f"pass@5, Beta({a}, {b})", f"{n}",
                    lambda rng, n=n, a=a, b=b: bounded(passes(rng, n, a, b)), passed(a, b), options="bounds", **claim)
             for a, b, n, claim in [(1, 0.5, 30, SAFE), (1, 0.5, 100, SAFE), (2, 0.2, 30, SAFE), (3, 0.3, 300, few)]
+        ),
+        *(
+            covers("pass_at_k_ci", f"pass@5 of 10, Beta({a}, {b})", f"{n}",
+                   lambda rng, n=n, a=a, b=b: pass_at_k_ci(np.full(n, 10), rng.binomial(10, rng.beta(a, b, n)), 5),
+                   passed(a, b), **SAFE)
+            for a, b, n in [(1, 0.5, 30), (0.2, 2, 30), (0.2, 2, 100)]
         ),
         *(
             covers("mean_ci", "Beta(8, 1)", f"{n}", lambda rng, n=n: bounded(rng.beta(8, 1, n)), 8 / 9,
