@@ -18,7 +18,15 @@ _HEAD, _EMBEDDINGS = "lm_head.weight", "wte.weight"
 
 
 def write_folder(folder: Path, config: GPTConfig, weights: Mapping[str, Tensor]) -> None:
-    """Writes ``config.json`` and ``model.safetensors``."""
+    """Writes ``config.json`` and ``model.safetensors``.
+
+    Raises:
+        ValueError: for weights of adapters, which no other reader would find in their place.
+    """
+    if added := [name for name in weights if ".lora_" in name]:
+        raise ValueError(
+            f"expected a plain GPT, got adapters such as {added[0]}: merge_and_unload(model) first, or save_adapter"
+        )
     if gpt2_folder.fits(config):
         write_hub_folder(folder, gpt2_folder.to_json(config), gpt2_folder.to_tensors(weights))
     elif llama_folder.fits(config):

@@ -133,6 +133,12 @@ def from_tensors(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, 
     return {_renamed(name, "layers.", "h.", in_block, outside): tensor for name, tensor in kept.items()}
 
 
+def layer_path(ours: str) -> str:
+    """What Llama calls a layer of a block; queries, keys and values together are its ``qkv_proj``, which it splits."""
+    weight = _renamed(f"{ours}.weight", "h.", "layers.", _IN_BLOCK, _OUTSIDE)
+    return _PREFIX + weight.removesuffix(".weight")
+
+
 def _renamed(name: str, old: str, new: str, in_block: Mapping[str, str], outside: Mapping[str, str]) -> str:
     """``name`` with the block's prefix ``old`` changed to ``new``, and the rest as the two tables say."""
     if not name.startswith(old):
