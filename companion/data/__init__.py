@@ -11,6 +11,15 @@ from companion.data.captions import (
 from companion.data.cifar import CIFAR10_CLASSES, cifar10
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
 from companion.data.datasets import DatasetBatches, MapDataset
+from companion.data.dedup import (
+    bands_for,
+    candidate_probability,
+    decontaminate,
+    deduplicate,
+    lsh,
+    minhash,
+    near_duplicates,
+)
 from companion.data.download import download, download_archive
 from companion.data.graphs import Graph, planted_graph, split_nodes
 from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
@@ -57,9 +66,13 @@ __all__ = [
     "TokenCorpus",
     "all_captions",
     "as_batch",
+    "bands_for",
     "byte_lengths",
+    "candidate_probability",
     "cifar10",
     "date_pairs",
+    "decontaminate",
+    "deduplicate",
     "digit_scenes",
     "digits",
     "docstrings",
@@ -71,7 +84,10 @@ __all__ = [
     "end_of_text_id",
     "import_graph",
     "load_tokenizer",
+    "lsh",
+    "minhash",
     "module_groups",
+    "near_duplicates",
     "open_corpus",
     "open_tokens",
     "pad_left",
