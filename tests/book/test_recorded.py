@@ -58,6 +58,22 @@ def test_the_cheapest_run_of_pretraining_comes_out_again() -> None:
     assert loss == pytest.approx(float(row["validation_nats"]), abs=0.02)
 
 
+@pytest.mark.slow
+def test_a_draw_of_learning_paradigms_comes_out_again() -> None:
+    script = load(RECORDED / "learning_paradigms" / "record.py")
+    with (RECORDED / "learning_paradigms" / "labels.csv").open(encoding="utf-8") as file:
+        recorded = [row for row in csv.reader(file) if row[2] == "0"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        again = script.curves(0)
+    finally:
+        torch.set_num_threads(before)
+    assert [(*row[:2], *map(int, row[2:5])) for row in recorded] == [row[:5] for row in again]
+    for row, now in zip(recorded, again, strict=True):
+        assert now[5] == pytest.approx(float(row[5]), abs=0.05 if row[0] == "masking" else 0.02)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
