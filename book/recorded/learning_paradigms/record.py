@@ -1,7 +1,7 @@
 """Makes the recorded runs of the chapter *Learning paradigms* again: ``python book/recorded/learning_paradigms/record.py``.
 
 ``tuning``: accuracy on validation rows by setting. ``labels``: accuracy on test rows by way of learning, draw and
-number of labels. ``outcomes``: the same where only right or wrong is told. ``cartpole``: actor and critic, three seeds.
+number of labels. ``outcomes``: the same where only right or wrong is told; ``started``: after 15 labels. ``cartpole``: actor and critic, three seeds.
 """
 
 import argparse
@@ -36,6 +36,7 @@ FEW = tuple(n for n in COUNTS if n <= 80)  # medoids cost a clustering each
 SEEDS, TUNING_SEEDS = range(20), range(100, 103)
 C, NEIGHBORS, HIDDEN_FRACTION, PENALTY = 100.0, 10, 0.25, 0.03  # by tuning.csv
 Rows = list[tuple[object, ...]]
+EMPTY = np.empty(0, dtype=np.int64)  # no rows
 
 
 def draw(
@@ -148,6 +149,7 @@ def learn_from_outcomes(
     seed: int,
     penalty: float = PENALTY,
     total: int = 1500,
+    known: np.ndarray = EMPTY,
 ) -> Rows:
     """Guesses, hears right or wrong, and fits the likelihood of what it heard; after every 50: errors, accuracy, digits lost."""
     generator = torch.Generator().manual_seed(seed)
@@ -159,9 +161,13 @@ def learn_from_outcomes(
     customers = torch.cat(
         [torch.randperm(len(scans), generator=generator) for _ in range(2)]
     )
-    guesses, rows = torch.empty(0, dtype=torch.int64), []
+    start, rows = torch.from_numpy(known), []
+    guesses = truth[start]  # a label is a right guess
+    if len(known):
+        right = torch.ones(len(known), dtype=torch.bool)
+        fit_outcomes(weights, scans[start], guesses, right, penalty)
     for heard in range(50, total + 1, 50):
-        seen = customers[:heard]
+        seen = torch.cat([start, customers[:heard]])
         with torch.no_grad():
             chances = (scans[seen[-50:]] @ weights).softmax(1)
         new = torch.multinomial(chances, 1, generator=generator)[:, 0]
@@ -271,11 +277,27 @@ def record_labels() -> None:
 
 def record_outcomes() -> None:
     """All draws, learned from right and wrong; a digit is lost of which less than a tenth is read."""
+    write_outcomes("outcomes.csv", lambda pool, seed: EMPTY)
+
+
+def record_started() -> None:
+    """The same, started with the labels of 15 medoids."""
+    write_outcomes("started.csv", lambda pool, seed: medoids(pool, 15, seed))
+
+
+def write_outcomes(
+    name: str, known: Callable[[np.ndarray, int], np.ndarray]
+) -> None:
+    """What each draw has after every 50 outcomes."""
     rows: Rows = []
     for seed in SEEDS:
-        for heard, wrong, accuracy, lost in learn_from_outcomes(*draw(seed), seed):
+        drawn = draw(seed)
+        start = known(drawn[0], seed)
+        for heard, wrong, accuracy, lost in learn_from_outcomes(
+            *drawn, seed, known=start
+        ):
             rows.append((seed, heard, wrong, round(float(str(accuracy)), 5), lost))
-    write("outcomes.csv", ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
+    write(name, ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
 
 
 def record_cartpole() -> None:
@@ -350,6 +372,7 @@ RUNS = {
     "tuning": record_tuning,
     "labels": record_labels,
     "outcomes": record_outcomes,
+    "started": record_started,
     "cartpole": record_cartpole,
 }
 
