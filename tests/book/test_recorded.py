@@ -74,6 +74,22 @@ def test_a_draw_of_learning_paradigms_comes_out_again() -> None:
         assert now[5] == pytest.approx(float(row[5]), abs=0.05 if row[0] == "masking" else 0.02)
 
 
+@pytest.mark.slow
+def test_the_cheapest_run_of_recurrence_comes_out_again() -> None:
+    script = load(RECORDED / "recurrence" / "record.py")
+    with (RECORDED / "recurrence" / "adding.csv").open(encoding="utf-8") as file:
+        row = min(csv.DictReader(file), key=lambda row: int(row["length"]) * int(row["steps"]))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        steps, loss = script.adding_run(row["kind"], int(row["length"]), float(row["lr"]), int(row["seed"]))
+    finally:
+        torch.set_num_threads(before)
+    assert loss < script.SOLVED
+    assert float(row["loss"]) < script.SOLVED
+    assert steps == pytest.approx(int(row["steps"]), rel=0.25)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
