@@ -181,6 +181,17 @@ def test_aps_scores_sum_what_is_likelier_and_a_share_of_its_own():
     np.testing.assert_allclose(scores, [[0.5 + 0.3 + 0.05, 0.125, 0.5 + 0.075]])
 
 
+@pytest.mark.parametrize(
+    ("level", "threshold", "let_in"), [(0.7, 0.3, [True, False, False]), (0.9, 0.5, [True, True, False])]
+)
+def test_a_set_holds_the_classes_that_score_as_the_threshold_does(level, threshold, let_in):
+    known = [[0.7, 0.2, 0.1]] * 15 + [[0.5, 0.3, 0.2]] * 4  # the 14th of 19 scores 0.3, the 18th 0.5
+    sets = conformal_sets(known, [0] * 19, [[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.49, 0.02, 0.49]], level=level)
+    assert sets.threshold == pytest.approx(threshold)
+    assert sets.members[:, 0].tolist() == let_in
+    assert not sets.members[:, 1:].any()
+
+
 def test_sets_print_and_tabulate():
     p, labels = drawn(499, np.random.default_rng(15))
     sets = conformal_sets(p[:199], labels[:199], p[199:], score="aps", seed=1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, ks_2samp, multivariate_normal, norm
+from scipy.stats import binom, ks_2samp, multinomial, multivariate_normal, norm
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.proportion import power_proportions_2indep, samplesize_confint_proportion
 
@@ -90,6 +90,45 @@ def test_paired_proportions_are_close_to_connors_formula():
     )
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.25])  # at 0.25 the p-value of 2 examples in dispute, 0.25, is still found
+def test_the_power_of_mcnemars_test_by_enumeration(alpha):
+    n, disagreement, difference, expected = 13, 0.4, 0.3, 0.0
+    for only_a in range(n + 1):
+        for only_b in range(n + 1 - only_a):
+            fewer, disputed = min(only_a, only_b), only_a + only_b
+            mid_p = 2 * binom.cdf(fewer, disputed, 0.5) - binom.pmf(fewer, disputed, 0.5)
+            if mid_p <= alpha + 1e-12:
+                cells = [(disagreement + difference) / 2, (disagreement - difference) / 2, 1 - disagreement]
+                expected += multinomial.pmf([only_a, only_b, n - disputed], n, cells)
+    for sign in (-1, 1):
+        found = KINDS["paired_proportions"].power(n, sign * difference, alpha, disagreement=disagreement)
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("difference", [-0.06, 0.06])
+def test_the_power_of_areas_is_that_of_a_difference_with_their_variance(difference):
+    """The variance of an area over m by k pairs, from the probability that two pairs are both right."""
+    positives, negatives, areas = 60, 140, (0.85, 0.85 + difference)
+
+    def covariance(a, b, rho):
+        def excess(rho):
+            joint = multivariate_normal.cdf(norm.ppf([a, b]), cov=[[1, rho], [rho, 1]]) if rho < 1 else a
+            return joint - a * b
+
+        pairs = positives * negatives
+        return (excess(rho) + (positives - 1) * excess(rho / 2) + (negatives - 1) * excess(rho / 2)) / pairs
+
+    def power(variance):
+        signal, z = abs(difference) / np.sqrt(variance), norm.ppf(0.975)
+        return norm.cdf(signal - z) + norm.cdf(-signal - z)
+
+    alone = sum(covariance(area, area, 1) for area in areas)
+    design = {"auc": 0.85, "positive_share": 0.3}
+    assert KINDS["auc"].power(200, difference, 0.05, **design) == pytest.approx(power(alone), rel=1e-6)
+    paired = KINDS["paired_auc"].power(200, difference, 0.05, correlation=0.6, **design)
+    assert paired == pytest.approx(power(alone - 2 * covariance(*areas, 0.6)), rel=1e-6)
+
+
 def test_joint_normal_probabilities_equal_scipy():
     for a, b, rho in ((0.9, 0.93, 0.6), (0.7, 0.99, -0.5), (0.55, 0.55, 0.999)):
         joint = multivariate_normal.cdf(norm.ppf([a, b]), cov=[[1, rho], [rho, 1]])
@@ -142,6 +181,7 @@ def test_without_a_difference_the_simulation_gives_the_level():
         (lambda: sample_size("means", 0.1, sd=1, alpha=5), "alpha strictly between 0 and 1"),
         (lambda: detectable_difference("proportions", 30, share=0.95), "not even 0.05"),
         (lambda: detectable_difference("means", 1, sd=1), "plan for more"),
+        (lambda: detectable_difference("means", 100_000_001, sd=1), "up to 100 million"),
         (lambda: power_by_simulation_ci(lambda rng: 0, lambda data: np.nan), "p value from 0 to 1, got nan"),
         (lambda: power_by_simulation_ci(lambda rng: 0, lambda data: 0.0, n_simulations=0), "at least 1"),
     ],

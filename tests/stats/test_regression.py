@@ -213,6 +213,12 @@ def test_text_frame_and_pictures():
     plt.close("all")
 
 
+def test_a_dependent_column_is_found_among_many_rows():
+    x = np.random.default_rng(0).normal(size=(50_000, 2))  # whose rounding errors add up
+    with pytest.raises(ValueError, match="got 'a', 'b', 'c' dependent"):
+        linear_regression(x[:, 0] + x[:, 1] ** 2, np.column_stack([x, x[:, 0] - x[:, 1]]), names=["a", "b", "c"])
+
+
 X = np.random.default_rng(1).normal(size=(31, 2))
 Y = X @ [1, -1] + np.random.default_rng(2).normal(size=31)
 LABELS = (Y > 0).astype(int)

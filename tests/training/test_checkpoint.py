@@ -3,7 +3,9 @@
 import json
 import logging
 import math
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,7 +155,34 @@ def test_all_generators_go_on_where_they_were(tmp_path):
     assert [draw(), draw()] == expected
 
 
-def test_what_an_interrupted_write_left_is_removed(tmp_path, data):
-    (tmp_path / ".part-7").mkdir()
+@pytest.mark.parametrize("left", [".part-7", ".part-23"])  # of an earlier step, and of the one that is written again
+def test_what_an_interrupted_write_left_is_removed(tmp_path, data, left):
+    (tmp_path / left).mkdir()
+    (tmp_path / left / "some").touch()
     fit(Line(), data, config(tmp_path))
     assert not list(tmp_path.glob(".part-*"))
+    assert steps_in(tmp_path) == [23]
+
+
+def test_all_is_on_the_disk_before_a_checkpoint_has_its_name_and_no_file_stays_open(tmp_path, monkeypatch):
+    steps, descriptors, sync, rename = [], [], os.fsync, Path.rename
+
+    def synced(descriptor):
+        steps.append(os.fstat(descriptor).st_ino)
+        descriptors.append(descriptor)
+        sync(descriptor)
+
+    def renamed(part, target):
+        steps.append("renamed")
+        return rename(part, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    checkpoint.write(tmp_path, 7, {name: {"weight": torch.ones(3)} for name in FILES[:3]}, {})
+    folder = tmp_path / "step-00000007"
+    written = {path.stat().st_ino for path in (folder, *(folder / name for name in FILES))}
+    assert set(steps[:6]) == written
+    assert steps[6:] == ["renamed", tmp_path.stat().st_ino]
+    for descriptor in descriptors:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from companion.data import TensorBatches, TokenBatches
 from companion.models import GPT, GPTConfig
 from companion.training import TrainConfig, fit, learning_rate, validate
+from companion.training.distributed import World
+from companion.training.run import _progress_bar, validation_rows
 
 
 class Line(nn.Module):
@@ -254,3 +256,28 @@ def test_nothing_is_printed_where_nobody_looks(capfd, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     fit(Line(), line_data(), config())
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_first_process_alone_has_a_bar_where_someone_looks(monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "a notebook")
+    with _progress_bar(2, 5, World()) as bar:
+        assert (bar.disable, bar.n, bar.total) == (False, 2, 5)
+    assert _progress_bar(2, 5, World(rank=1, size=2)).disable
+
+
+def test_validation_takes_what_all_processes_hold_at_once_but_no_more_than_a_batch():
+    assert validation_rows(config(batch_size=6), None, World()) == 6
+    assert validation_rows(config(batch_size=6), 2, World(size=2)) == 4
+    assert validation_rows(config(batch_size=6), 4, World(size=2)) == 6
+
+
+def test_dropout_is_at_work_in_any_model_and_follows_from_the_seed():
+    def trained(before, **options):
+        model = tiny_gpt(**options).eval()  # as from_pretrained gives it
+        torch.manual_seed(before)
+        fit(model, token_data(), config(steps=3))
+        return model
+
+    first = trained(1, dropout=0.25)
+    assert same_bits(first, trained(2, dropout=0.25))
+    assert not same_bits(first, trained(1))
