@@ -9,6 +9,7 @@ from companion.models.bert_heads import BERTClassifier, BERTClassifierConfig, BE
 from companion.models.blocks import BlockConfig
 from companion.models.clip import CLIP, CLIPConfig
 from companion.models.convnet import ConvNet, ConvNetConfig
+from companion.models.diffusion import Diffusion, DiffusionConfig, ancestral_sample, noise_schedule
 from companion.models.embedding import SkipGram, SkipGramConfig
 from companion.models.gan import GAN, GANConfig
 from companion.models.gpt import GPT, GPTConfig
@@ -71,6 +72,8 @@ __all__ = [
     "ChatTokenizer",
     "ConvNet",
     "ConvNetConfig",
+    "Diffusion",
+    "DiffusionConfig",
     "GANConfig",
     "GATConfig",
     "GCNConfig",
@@ -104,12 +107,14 @@ __all__ = [
     "VAEConfig",
     "VectorEnvironments",
     "advantages",
+    "ancestral_sample",
     "discounted_returns",
     "embed_texts",
     "likeliest_spans",
     "mask_tokens",
     "minilm",
     "minilm_folder",
+    "noise_schedule",
     "rollout",
     "sentence_tokenizer",
     "smollm2",

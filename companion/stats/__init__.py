@@ -29,6 +29,7 @@ Do we ship, hold or label more                             ``release_gate``
 What do users prefer, in an experiment that I watch        ``ABTest``, ``confidence_sequence``, ``cuped``
 Are probabilities honest, and how to mend them             ``reliability``; ``temperature_scaling``,
                                                            ``isotonic_scaling``
+Does a generator copy; which groups does it reach          ``copying_ci``; ``mode_counts``
 Which answers may be right, with a promise                 ``conformal_sets``, ``conformal_intervals``
 What does the score depend on                              ``linear_regression``, ``logistic_regression``
 How does the loss fall with size                           ``power_law``, ``chinchilla``
@@ -79,6 +80,7 @@ from companion.stats.experiments.sequential import ABTest
 from companion.stats.experiments.variance_reduction import AdjustedComparison, cuped
 from companion.stats.metrics.auc_bootstrap import auc_bootstrap_ci
 from companion.stats.metrics.metrics import metric_ci
+from companion.stats.metrics.samples import copying_ci, mode_counts
 from companion.stats.monitoring.drift import Drift, ks_drift, mmd_drift, population_stability_index
 from companion.stats.monitoring.outliers import Outliers, RobustZ, local_outlier_factor, robust_z
 from companion.stats.monitoring.series import Autoregression, autoregression
@@ -156,6 +158,7 @@ __all__ = [
     "confidence_sequence",
     "conformal_intervals",
     "conformal_sets",
+    "copying_ci",
     "corpus_ci",
     "correlation_ci",
     "cuped",
@@ -174,6 +177,7 @@ __all__ = [
     "mean_ci",
     "metric_ci",
     "mmd_drift",
+    "mode_counts",
     "pass_at_k",
     "pass_at_k_ci",
     "permutation_test",

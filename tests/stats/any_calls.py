@@ -256,6 +256,9 @@ CASES = {
     "corpus_ci": Case(stats.corpus_ci, {
         "statistics": TWO_COLUMNS, "combine": function(lambda s: s[..., 0] / s[..., 1], lambda s: s[..., 0]),
         "clusters": maybe(GROUPS), **RESAMPLED}),
+    "copying_ci": Case(stats.copying_ci, {
+        "samples": TWO_COLUMNS, "train": TWO_COLUMNS, "held_out": TWO_COLUMNS, "closest": number(1.0, 0.5),
+        "level": LEVEL}),
     "correlation_ci": Case(stats.correlation_ci, {
         "x": NUMBERS, "y": NUMBERS, "method": word("spearman", "pearson"), "level": LEVEL}),
     "cuped": Case(stats.cuped, {"y": NUMBERS, "x": NUMBERS, "treatment": BINARY, "level": LEVEL}),
@@ -311,6 +314,8 @@ CASES = {
         "n_samples": column(tries), "n_correct": column(right_of_tries), "k": count(1, 2, 5)}),
     "pass_at_k_ci": Case(stats.pass_at_k_ci, {
         "n_samples": column(tries), "n_correct": column(right_of_tries), "k": count(1, 2, 5), "level": LEVEL}),
+    "mode_counts": Case(stats.mode_counts, {
+        "samples": TWO_COLUMNS, "centers": TWO_COLUMNS, "radius": number(1.0, 0.1)}),
     "permutation_test": Case(stats.permutation_test, {
         "a": NUMBERS, "b": NUMBERS, "paired": option(True, False, odd=(1,)),
         "statistic": maybe(function(lambda m: m[..., 0], lambda m: 1 / m[..., 0])), **RESAMPLED}, examples=400),

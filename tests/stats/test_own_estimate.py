@@ -17,6 +17,9 @@ RANGES = {
     "auc_bootstrap_ci": UNIT, "clustered_proportion_ci": UNIT, "power_by_simulation_ci": UNIT, "proportion_ci": UNIT,
     "pass_at_k_ci": UNIT, "correlation_ci": SIGNED, "proportion_difference_ci": SIGNED,
     "cohen_kappa_ci": (-np.inf, 1.0), "fleiss_kappa_ci": (-np.inf, 1.0), "krippendorff_alpha_ci": (-np.inf, 1.0),
+    "copying_ci": SIGNED, "correlation_ci": SIGNED,
+    "proportion_difference_ci": SIGNED, "cohen_kappa_ci": (-np.inf, 1.0),
+    "fleiss_kappa_ci": (-np.inf, 1.0), "krippendorff_alpha_ci": (-np.inf, 1.0),
 }  # fmt: skip
 LABEL_METRICS = ("accuracy", "micro_f1", "precision", "recall", "specificity", "f1", "balanced_accuracy", "macro_f1")
 
@@ -37,6 +40,7 @@ REFUSALS = {
     "cohen_kappa_ci": (
         OTHER_KINDS, FEW, "agreement that varies", "labels in common", "numbers for (linear|quadratic) weights"),
     "corpus_ci": ("combine to give finite scores", NO_SPREAD, UNIT_OF_THEIRS, ALL_ALIKE, "at least 2 documents"),
+    "copying_ci": (),
     "correlation_ci": (FEW, EQUAL),
     "difference_ci": (EQUAL,),
     "difference_ci, bounds": (),

@@ -14,6 +14,7 @@ from companion.models.autoencoder import AutoencoderConfig, VAEConfig
 from companion.models.bert import BERTConfig
 from companion.models.clip import CLIPConfig
 from companion.models.convnet import ConvNetConfig
+from companion.models.diffusion import DiffusionConfig
 from companion.models.embedding import SkipGramConfig
 from companion.models.gan import GANConfig
 from companion.models.graph import GraphConfig
@@ -77,6 +78,7 @@ _INPUTS: dict[type, Callable[..., tuple[Any, ...]]] = {
     MLPConfig: lambda c, batch: (torch.empty(batch, c.sizes[0]),),
     AutoencoderConfig: lambda c, batch: (torch.empty(batch, c.sizes[0]),),
     VAEConfig: lambda c, batch: (torch.empty(batch, c.sizes[0]),),
+    DiffusionConfig: lambda c, batch: (torch.empty(batch, c.features), _tokens(batch)),
     GANConfig: lambda c, batch: (torch.empty(batch, c.noise),),
     ActorCriticConfig: lambda c, batch: (torch.empty(batch, c.features),),
     ConvNetConfig: lambda c, batch: (torch.empty(batch, c.channels, *c.image_size),),
