@@ -79,7 +79,7 @@ def copying_ci(
     degrees = sum(variances) ** 2 / sum(v**2 / (len(side) - 1) for v, side in zip(variances, sides, strict=True))
     half_width = t.ppf((1 + level) / 2, degrees) * np.sqrt(sum(variances))
     found = (sides[0].mean() - sides[1].mean() + half_width * np.array([0, -1, 1])) * len(seen) / judged
-    return Interval.around(*found, level, "Welch's t of counts", within=(-1.0, 1.0))
+    return Interval.around(*np.clip(found, -1, 1), level, "Welch's t of counts")
 
 
 @same_columns("samples", "centers")
