@@ -78,8 +78,11 @@ def copying_ci(
     variances = [max(side.var(ddof=1), side.mean()) / len(side) for side in sides]
     degrees = sum(variances) ** 2 / sum(v**2 / (len(side) - 1) for v, side in zip(variances, sides, strict=True))
     half_width = t.ppf((1 + level) / 2, degrees) * np.sqrt(sum(variances))
-    found = (sides[0].mean() - sides[1].mean() + half_width * np.array([0, -1, 1])) * len(seen) / judged
-    return Interval.around(*np.clip(found, -1, 1), level, "Welch's t of counts")
+    difference = sides[0].mean() - sides[1].mean()
+    estimate, low, high = (
+        float(np.clip((difference + offset) * len(seen) / judged, -1, 1)) for offset in (0, -half_width, half_width)
+    )
+    return Interval(estimate, low, high, level, "Welch's t of counts")
 
 
 @same_columns("samples", "centers")
