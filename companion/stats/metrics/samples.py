@@ -64,7 +64,7 @@ def copying_ci(
     >>> print(copying_ci(new, train, held_out))
     The estimate is 0.06, with a 95% confidence interval from -0.10 to 0.22 (Welch's t of counts).
     >>> print(copying_ci(train[:100] + 0.01, train, held_out))
-    The estimate is 1.000, with a 95% confidence interval from 0.860 to 1.000 (Welch's t of counts).
+    The estimate is 1.000, with a 95% confidence interval from 0.803 to 1.000 (Welch's t of counts).
     """
     check_level(level)
     if closest != 1:
