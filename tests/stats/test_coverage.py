@@ -17,8 +17,7 @@ from companion.stats.metrics.metrics import ALL_METRICS
 QUICK, SLOW = 1 / 80, 1 / 4
 
 #: Functions that give neither an interval nor a p-value.
-WITHOUT = {"forest", "isotonic_scaling", "local_outlier_factor", "pass_at_k", "robust_z"}
-WITHOUT = {"forest", "isotonic_scaling", "local_outlier_factor", "mode_counts", "robust_z"}
+WITHOUT = {"forest", "isotonic_scaling", "local_outlier_factor", "mode_counts", "pass_at_k", "robust_z"}
 
 
 def titles(cases):
