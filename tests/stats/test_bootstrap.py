@@ -23,6 +23,13 @@ def test_equals_scipys_bca_from_the_same_stream(statistic, n):
     np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, rtol=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e-60, 1e58])
+def test_the_unit_changes_nothing_but_the_unit(unit):
+    data = skewed(31)
+    one, other = (bootstrap_ci(unit * data, np.mean, n_resamples=499, seed=3) for unit in (1.0, unit))
+    assert [other.low / unit, other.high / unit] == pytest.approx([one.low, one.high], rel=1e-9)
+
+
 def test_above_a_thousand_observations_the_grouped_jackknife_agrees_with_scipys():
     data = skewed(2_003)
     ours = bootstrap_ci(data, np.var, n_resamples=1_999, seed=5)
