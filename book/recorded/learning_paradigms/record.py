@@ -74,15 +74,19 @@ def one_of_each(labels: np.ndarray) -> np.ndarray:
 
 
 def spread(
-    pool: np.ndarray, rows: np.ndarray, labels: np.ndarray, k: int = NEIGHBORS
-) -> LabelSpreading:
-    """Labels of a few rows, spread over the graph of k nearest neighbors."""
+    pool: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    scans: np.ndarray,
+    k: int = NEIGHBORS,
+) -> np.ndarray:
+    """Labels of scans, from those of a few rows, spread over the pool's graph of k nearest neighbors."""
     known = np.full(len(pool), -1)
     known[rows] = labels
     model = LabelSpreading(kernel="knn", n_neighbors=k, max_iter=200)
     with warnings.catch_warnings():  # a part of the graph that no label reaches
         warnings.simplefilter("ignore", RuntimeWarning)
-        return model.fit(pool, known)
+        return model.fit(pool, known).predict(scans)
 
 
 class Masked(nn.Module):
@@ -224,8 +228,7 @@ def settings(seed: int) -> Rows:
             fitted = logistic(c).fit(pool[few], y)
             found.append(("logistic", c, n, fitted.predict(scans)))
         for k in (3, 5, 7, 10, 15):
-            model = spread(pool, few, y, k)
-            found.append(("spreading", k, n, model.predict(scans)))
+            found.append(("spreading", k, n, spread(pool, few, y, scans, k)))
         for fraction, seen in features.items():
             predict = probe(pool, few, y, seen, 1.0)
             found.append(("masking", fraction, n, predict(scans)))
@@ -261,8 +264,7 @@ def curves(seed: int) -> Rows:
             nearest = KNeighborsClassifier(1).fit(x, y)
             note("nearest", picked, few, nearest.predict(test))
             if n in FEW or picked == "random":
-                found = spread(pool, few, y).predict(test)
-                note("spreading", picked, few, found)
+                note("spreading", picked, few, spread(pool, few, y, test))
             if picked == "random":
                 found = probe(pool, few, y, features, 1.0)(test)
                 note("masking", picked, few, found)
