@@ -18,7 +18,7 @@ def cases() -> list[Case]:
         new[:copied] = train[rng.integers(100, size=copied)] + 1e-3
         return copying_ci(new, train, held_out, closest=closest)
 
-    careful = {"allowed": (0.92, 1.0), "reason": "too careful with many copies"}
+    careful = {"allowed": (0.93, 1.0), "reason": "too careful with many copies, as stated"}
     return [
         covers(
             "copying_ci",
@@ -28,7 +28,7 @@ def cases() -> list[Case]:
             copies,
             options=f"closest={closest:g}",
             samples=2_000,
-            **(careful if copies > 0.3 else {"allowed": (0.92, 0.98), "reason": "0.92 to 0.97 stated"}),
+            **(careful if copies > 0.3 else {}),
         )
         for features, samples, copies, closest in [
             (2, 100, 0.0, 1.0),
