@@ -18,7 +18,6 @@ try:
 except ImportError:  # Windows has neither
     fcntl = resource = None  # type: ignore[assignment]
 
-Tier = Literal["cpu", "gpu"]
 PrecisionName = Literal["fp32", "bf16", "fp16", "auto"]
 
 #: Dense peaks in TFLOP/s of matrix products in bf16 and fp16, from the makers' data sheets. The figures that assume
@@ -166,21 +165,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that we call may still draw from it
     torch.manual_seed(seed)
-
-
-def tier() -> Tier:
-    """Which of its sizes a notebook should use: the environment variable ``COMPANION_TIER``, ``cpu`` if it is not set.
-
-    Raises:
-        ValueError: where it is set to something else than ``cpu`` or ``gpu``.
-    """
-    match os.environ.get("COMPANION_TIER", "cpu"):
-        case "cpu":
-            return "cpu"
-        case "gpu":
-            return "gpu"
-        case name:
-            raise ValueError(f"expected COMPANION_TIER to be 'cpu' or 'gpu', got {name!r}")
 
 
 def cache_dir() -> Path:

@@ -56,16 +56,6 @@ def test_one_seed_seeds_all_generators():
     assert draw() != first
 
 
-def test_tier_comes_from_the_environment(monkeypatch):
-    monkeypatch.delenv("COMPANION_TIER", raising=False)
-    assert runtime.tier() == "cpu"
-    monkeypatch.setenv("COMPANION_TIER", "gpu")
-    assert runtime.tier() == "gpu"
-    monkeypatch.setenv("COMPANION_TIER", "big")
-    with pytest.raises(ValueError, match="'cpu' or 'gpu', got 'big'"):
-        runtime.tier()
-
-
 def test_cache_dir_is_made(cache):
     assert runtime.cache_dir() == cache
     assert cache.is_dir()

@@ -113,9 +113,17 @@ def write_script(app: Sphinx, failure: Exception | None) -> None:
     )
 
 
+def leave_out_sphinx_index(app: Sphinx) -> None:
+    """Sphinx's own index is made and written for its own search page, which ours replaces."""
+    if app.builder.format == "html":
+        for name in ("load_indexer", "index_page", "dump_search_index"):
+            setattr(app.builder, name, lambda *_: None)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the hooks."""
     app.search_sections = {}  # type: ignore[attr-defined]
+    app.connect("builder-inited", leave_out_sphinx_index)
     app.connect("html-page-context", collect_page)
     app.connect("build-finished", write_script)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -8,7 +8,7 @@ from browsing import CHROMIUM, DESKTOP, PAGES, unavailable
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         unavailable("no Chromium on this machine")
@@ -25,5 +25,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport=DESKTOP, color_scheme="light", offline=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def unscripted(browser: Browser) -> Iterator[BrowserContext]:
+    """For what stands in the file of a page: its scripts take ten times as long as to read it."""
+    context = browser.new_context(viewport=DESKTOP, offline=True, java_script_enabled=False)
     yield context
     context.close()

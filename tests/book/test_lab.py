@@ -140,12 +140,12 @@ def test_links_of_a_copy_lead_to_copies(chapter: Path) -> None:
 @pytest.mark.parametrize(
     "chapter", [path for path in CHAPTERS if path.parent.name != "appendix"], ids=lambda path: path.stem
 )
-def test_numbers_are_those_of_the_site(context: BrowserContext, chapter: Path) -> None:
+def test_numbers_are_those_of_the_site(unscripted: BrowserContext, chapter: Path) -> None:
     _, copy = chapter_and_copy(chapter)
     texts = text_of(copy)
     ours = [match[1] for text in texts if (match := re.match(r"#### (Exercise [\d.]+)", text))]
     captions = [match[1] for text in texts if (match := re.match(r"\*(Fig\. [\d.]+?)\.\*", text))]
-    visit = open_page(context, SITE / chapter.relative_to(ROOT).with_suffix(".html"))
+    visit = open_page(unscripted, SITE / chapter.relative_to(ROOT).with_suffix(".html"))
     read = "all => all.map(e => e.innerText.trim())"
     site = visit.page.eval_on_selector_all("div.exercise > .admonition-title > .caption-number", read)
     assert ours == [text.split(" (")[0] for text in site]

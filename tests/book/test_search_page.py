@@ -93,3 +93,8 @@ def test_marks_end_with_the_page_that_was_found(search) -> None:
     page.click(".prev-next-area a >> nth=0")
     page.wait_for_load_state("networkidle")
     assert page.locator("span.highlighted").count() == 0
+
+
+def test_sphinx_writes_no_second_index() -> None:
+    assert (SITE / "_static/search_sections.js").exists()
+    assert not (SITE / "searchindex.js").exists()

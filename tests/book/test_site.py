@@ -1,73 +1,40 @@
-"""The built site, opened from disk in headless Chromium with the network off."""
+"""Every page of the built site, opened once in headless Chromium with the network off, for all that is asked of it."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import page_checks as checks
 import pytest
 from browsing import CHAPTERS, DESKTOP, PAGES, PHONE, ROOT, SITE, Visit, open_page
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import BrowserContext
 
-NAMES = [path.relative_to(SITE).with_suffix("").as_posix() for path in PAGES]
 MIN_CONTRAST = 4.5  # WCAG 2.1, level AA, body text
-
-# What a reader would see of MyST or reStructuredText that was not understood.
-RAW_SYNTAX = re.compile(
-    r"```|:::|\{[a-z]+(?::[a-z]+)*\}`|\{(?:exercise|solution|admonition|note|figure|bibliography|eval-rst)"
-    r"|\$\$|\$[A-Za-z\\][^$\n]{0,80}\$|:[a-z]+:`|``|\*\*\w|\]\(|^#{1,6} "
-)
-VISIBLE_TEXT = """() => {
-  const article = document.querySelector("article").cloneNode(true);
-  article.querySelectorAll("pre, code, script, style, .math, .sig, a.headerlink").forEach(e => e.remove());
-  return article.textContent;
+MAX_REFERENCE_HEIGHT = 15_000  # pixels at 1280
+THREE_FRAMES = """async () => {
+  for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
 }"""
-UNTYPESET = """async () => {
-  const formulas = [...document.querySelectorAll(".math")];
-  if (formulas.length === 0) return [];
-  await MathJax.startup.promise;
-  const bad = formulas.filter(e => e.querySelectorAll("mjx-container").length !== 1 || e.querySelector("mjx-merror"));
-  return bad.map(e => e.textContent);
-}"""
-# The mark stands beside the name that it would be described by.
-BROKEN_IMAGES = """async () => {
-  const images = [...document.images];
-  images.forEach(e => { e.loading = "eager"; });
-  await Promise.allSettled(images.map(e => e.decode()));
-  const bad = images.filter(e => e.naturalWidth === 0 || !(e.alt || e.matches(".logo__image")));
-  return bad.map(e => e.outerHTML.slice(0, 200));
-}"""
-# Pairs of text color and ground that a reader meets in the article, with the contrast of WCAG 2.1.
-LOW_CONTRAST = """minimum => {
-  const channels = color => color.match(/[\\d.]+/g).map(Number);
-  const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
-  const ground = element => {
-    for (let e = element; e; e = e.parentElement) {
-      const color = channels(getComputedStyle(e).backgroundColor);
-      if (color.length === 3 || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const low = new Set();
-  for (const e of document.querySelectorAll("article *")) {
-    if (e.matches(".headerlink, mjx-container *, svg *, script, style, button")) continue;
-    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || !e.checkVisibility()) continue;
-    const text = channels(getComputedStyle(e).color), back = ground(e);
-    const [dark, light] = [luminance(text), luminance(back)].sort((a, b) => a - b);
-    const contrast = (light + 0.05) / (dark + 0.05);
-    if (contrast < minimum) low.add(`${e.localName}.${e.className} ${contrast.toFixed(2)}: ${text} on ${back}`);
-  }
-  return [...low];
-}"""
+CHAPTER_OF = {SITE / path.relative_to(ROOT).with_suffix(".html"): path for path in CHAPTERS}
 
 
-@pytest.fixture(scope="module", params=PAGES or [None], ids=NAMES or ["no-site"])
-def visit(request: pytest.FixtureRequest, context: BrowserContext) -> Iterator[Visit]:
-    """Each page of the site, opened once for all tests of it."""
-    visit = open_page(context, request.param)
-    visit.page.wait_for_url(lambda url: url != request.param.as_uri() or request.param != SITE / "index.html")
+def name_of(path: Path | None) -> str:
+    return path.relative_to(SITE).with_suffix("").as_posix() if path else "no-site"
+
+
+@pytest.fixture(scope="module", params=PAGES or [None], ids=name_of)
+def path(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def visit(path: Path, context: BrowserContext) -> Iterator[Visit]:
+    """Each page of the site, opened once for all tests of it; they leave it at the desktop's size."""
+    visit = open_page(context, path)
+    visit.page.emulate_media(reduced_motion="reduce")  # colors change at once
+    visit.page.wait_for_url(lambda url: url != path.as_uri() or path != SITE / "index.html")
     visit.page.wait_for_load_state("networkidle")
+    visit.page.evaluate("async () => { await window.MathJax?.startup?.promise; }")
     yield visit
     visit.page.close()
 
@@ -76,34 +43,103 @@ def evaluate(visit: Visit, script: str, argument: Any = None) -> Any:
     return visit.page.evaluate(script, argument)
 
 
+def set_theme(visit: Visit, theme: str) -> None:
+    evaluate(visit, "theme => { document.documentElement.dataset.theme = theme }", theme)
+
+
+def axe_faults(visit: Visit, *, contrast: bool) -> list[str]:
+    if not evaluate(visit, "() => 'axe' in window"):
+        evaluate(visit, checks.AXE)
+    return evaluate(visit, checks.AXE_FAULTS, contrast)
+
+
 def test_every_formula_is_typeset(visit: Visit) -> None:
-    assert evaluate(visit, UNTYPESET) == []
+    assert evaluate(visit, checks.UNTYPESET) == []
+
+
+def test_formulas_are_no_tab_stops(visit: Visit) -> None:
+    assert evaluate(visit, checks.FORMULAS_IN_TAB_ORDER) == 0
+
+
+def test_no_price_is_set_as_a_formula(path: Path) -> None:
+    assert checks.PRICE.findall(path.read_text(encoding="utf-8")) == []
 
 
 def test_every_image_is_loaded_and_described(visit: Visit) -> None:
-    assert evaluate(visit, BROKEN_IMAGES) == []
+    assert evaluate(visit, checks.BROKEN_IMAGES) == []
 
 
 def raw_syntax(visit: Visit) -> list[str]:
-    text = evaluate(visit, VISIBLE_TEXT) if visit.page.query_selector("article") else ""
-    return [match.group() for line in text.splitlines() for match in RAW_SYNTAX.finditer(line.strip())]
+    text = evaluate(visit, checks.VISIBLE_TEXT) if visit.page.query_selector("article") else ""
+    return [match.group() for line in text.splitlines() for match in checks.RAW_SYNTAX.finditer(line.strip())]
 
 
 def test_no_raw_syntax_is_visible(visit: Visit) -> None:
     assert raw_syntax(visit) == []
 
 
+def test_axe_finds_no_serious_fault(visit: Visit) -> None:
+    assert axe_faults(visit, contrast=False) == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_legible(visit: Visit, theme: str) -> None:
-    evaluate(visit, "theme => { document.documentElement.dataset.theme = theme }", theme)
-    assert evaluate(visit, LOW_CONTRAST, MIN_CONTRAST) == []
+    set_theme(visit, theme)
+    assert evaluate(visit, checks.LOW_CONTRAST, MIN_CONTRAST) == []
 
 
-def test_a_phone_does_not_scroll_sideways(visit: Visit) -> None:
+def test_no_code_and_no_output_is_cut_off(visit: Visit) -> None:
+    assert evaluate(visit, checks.CUT_OFF) == []
+    assert evaluate(visit, "() => document.scrollingElement.scrollWidth") <= DESKTOP["width"]
+
+
+def test_no_page_of_the_reference_is_too_long(visit: Visit, path: Path) -> None:
+    limit = MAX_REFERENCE_HEIGHT if "api" in path.parts else float("inf")
+    assert evaluate(visit, "() => document.documentElement.scrollHeight") <= limit
+
+
+def test_ids_are_unique(visit: Visit) -> None:
+    assert evaluate(visit, checks.REPEATED_IDS) == []
+
+
+def test_chinese_is_marked(visit: Visit) -> None:
+    assert evaluate(visit, checks.NOT_MARKED_CHINESE) == []
+
+
+def test_identifiers_of_references_are_links(visit: Visit) -> None:
+    assert evaluate(visit, checks.IDENTIFIERS_WITHOUT_LINK) == []
+
+
+def test_the_contents_of_a_chapter_follow_the_reader(visit: Visit, path: Path) -> None:
+    page = visit.page
+    sections = page.eval_on_selector_all(".bd-toc-nav a", "all => all.map(a => a.hash.slice(1))")
+    for section in sections if path in CHAPTER_OF else []:
+        page.evaluate(
+            "id => window.scrollTo({top: document.getElementById(id).offsetTop - 100, behavior: 'instant'})", section
+        )
+        page.evaluate(THREE_FRAMES)  # the page reads its place once a frame
+        marked = page.eval_on_selector_all(".bd-toc-nav [aria-current]", "all => all.map(a => a.hash.slice(1))")
+        assert len(marked) == 1
+        at = page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", marked[0])
+        assert at <= DESKTOP["height"]
+        assert marked == [section] or at > 0  # short sections at the end share a window
+    assert path not in CHAPTER_OF or marked == [sections[-1]]
+
+
+def test_a_phone_does_not_scroll_sideways_and_what_scrolls_has_a_cue_and_is_reached(visit: Visit) -> None:
     visit.page.set_viewport_size(PHONE)
+    visit.page.wait_for_timeout(300)  # observers of sizes run after the layout
     width = evaluate(visit, "() => document.scrollingElement.scrollWidth")
+    found = evaluate(visit, checks.OUT_OF_REACH)
     visit.page.set_viewport_size(DESKTOP)
     assert width <= PHONE["width"]
+    assert found == []
+
+
+def test_a_chapter_can_be_downloaded_as_it_is(visit: Visit, path: Path) -> None:
+    links = visit.page.eval_on_selector_all(".btn-download-source-button", "all => all.map(a => a.href)")
+    if path in CHAPTER_OF:
+        assert Path(links[0].removeprefix("file://")).read_bytes() == CHAPTER_OF[path].read_bytes()
 
 
 def test_links_to_files_of_the_site_resolve(visit: Visit) -> None:
@@ -119,6 +155,20 @@ def test_nothing_is_missing_or_fetched_elsewhere(visit: Visit) -> None:
     assert re.findall(elsewhere, visit.page.content()) == []
 
 
+# One page of each kind: landing page, text, code and outputs, forms, reference.
+KINDS = ["index", "notation", "claims_computed", "calculators", "api/runtime"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_no_low_contrast_either(context: BrowserContext, kind: str, theme: str) -> None:
+    folder = SITE / ("book" if kind == "index" else "book/appendix")
+    visit = open_page(context, folder / f"{kind}.html")
+    set_theme(visit, theme)
+    assert axe_faults(visit, contrast=True) == []
+    visit.page.close()
+
+
 BAD_PAGE = """<html><head><script>var MathJax = {startup: {promise: Promise.resolve()}}</script></head><body><article>
 <p style="color: #999; background: #fff">pale</p> <img src="gone.png" alt="gone">
 <p>{cite:p}`key`</p><p>$x^2$</p><p>:::{note}</p><p>## Heading</p> <span class="math">\\(x\\)</span>
@@ -126,52 +176,45 @@ BAD_PAGE = """<html><head><script>var MathJax = {startup: {promise: Promise.reso
 </article></body></html>"""
 
 
+def opened(context: BrowserContext, folder: Path, text: str) -> Visit:
+    path = folder / "bad.html"
+    path.write_text(text, encoding="utf-8")
+    return open_page(context, path)
+
+
 def test_a_bad_page_is_refused(context: BrowserContext, tmp_path: Path) -> None:
-    path = tmp_path / "bad.html"
-    path.write_text(BAD_PAGE, encoding="utf-8")
-    visit = open_page(context, path)
-    assert len(evaluate(visit, UNTYPESET)) == 1
-    assert len(evaluate(visit, BROKEN_IMAGES)) == 1
-    assert len(evaluate(visit, LOW_CONTRAST, MIN_CONTRAST)) == 1
+    visit = opened(context, tmp_path, BAD_PAGE)
+    assert len(evaluate(visit, checks.UNTYPESET)) == 1
+    assert len(evaluate(visit, checks.BROKEN_IMAGES)) == 1
+    assert len(evaluate(visit, checks.LOW_CONTRAST, MIN_CONTRAST)) == 1
     assert len(raw_syntax(visit)) == 4
     for complaint in ("asks for https://example.org", "could not load file:", "could not load https:", "error: "):
         assert [text for text in visit.complaints if text.startswith(complaint)]
     visit.page.close()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_can_be_downloaded(context: BrowserContext, chapter: Path) -> None:
-    page = context.new_page()
-    page.goto((SITE / chapter.relative_to(ROOT).with_suffix(".html")).as_uri())
-    links = page.eval_on_selector_all(".btn-download-source-button", "all => all.map(a => a.href)")
-    page.close()
-    assert links
-    assert Path(links[0].removeprefix("file://")).read_bytes() == chapter.read_bytes()
+OUT_OF_REACH = """<html lang="en"><head><title>Bad</title></head><body><article>
+<div class="cell" style="width: 100px"><pre style="overflow: auto">a line that is longer than its box</pre></div>
+<p id="twice">attention (注意力)</p><p id="twice"></p><mjx-container tabindex="0">x</mjx-container>
+<ul class="references"><li>Kaplan. arXiv:2001.08361, 2020.</li></ul><img src="data:,">
+<p style="color: #999; background: #fff">pale</p>
+</article></body></html>"""
 
 
-def test_search_finds_the_chapter(context: BrowserContext) -> None:
-    visit = open_page(context, SITE / "book/index.html")
-    visit.page.keyboard.press("Control+k")
-    visit.page.keyboard.type("gradient")
-    visit.page.keyboard.press("Enter")
-    visit.page.wait_for_selector("#search-results li a")
-    visit.page.wait_for_load_state("networkidle")
-    hits = visit.page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
-    assert any("foundations/neural_networks" in hit for hit in hits)
-    assert visit.complaints == []
+def test_a_page_with_things_out_of_reach_is_refused(context: BrowserContext, tmp_path: Path) -> None:
+    visit = opened(context, tmp_path, OUT_OF_REACH)
+    assert len(evaluate(visit, checks.CUT_OFF)) == 1
+    assert evaluate(visit, checks.REPEATED_IDS) == ["twice"]
+    assert evaluate(visit, checks.NOT_MARKED_CHINESE) == ["attention (注意力)"]
+    assert evaluate(visit, checks.FORMULAS_IN_TAB_ORDER) == 1
+    assert len(evaluate(visit, checks.IDENTIFIERS_WITHOUT_LINK)) == 1
+    assert len(evaluate(visit, checks.OUT_OF_REACH)) == 1
+    serious = ["image-alt", "scrollable-region-focusable"]
+    assert [fault.partition(":")[0] for fault in axe_faults(visit, contrast=False)] == serious
+    assert [fault.partition(":")[0] for fault in axe_faults(visit, contrast=True)] == ["color-contrast", *serious]
     visit.page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_the_readers_scheme_and_the_button(browser: Browser, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme, offline=True)
-    page = context.new_page()
-    page.goto((SITE / "book/index.html").as_uri())
-    theme = "() => document.documentElement.dataset.theme"
-    assert page.evaluate(theme) == scheme
-    seen = set()
-    for _ in range(3):  # the button goes round: as the system is, light, dark
-        page.click(".theme-switch-button:visible")
-        seen.add(page.evaluate(theme))
-    assert seen == {"light", "dark"}
-    context.close()
+def test_a_price_that_is_set_as_a_formula_is_found() -> None:
+    assert checks.PRICE.findall(r'about <span class="math notranslate">\(10,000 at \)</span>2.50') == ["10,000 at "]
+    assert checks.PRICE.findall(r'<span class="math notranslate">\(2 n\)</span>') == []
