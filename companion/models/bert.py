@@ -4,8 +4,8 @@ The sum of token, position and segment embeddings is normalized, then goes throu
 
 .. math::
 
-    h^{(0)}_t = \mathrm{LN}(E_{x_t} + P_t + S_{z_t}), \qquad
-    h = \mathrm{Blocks}(h^{(0)}), \qquad
+    h^{(0)}_t = \mathrm{LN}(E_{x_t} + P_t + S_{z_t}), \qquad h = \mathrm{Blocks}(h^{(0)}),
+
     p(x_t \mid \text{context}) = \mathrm{softmax}(E\, \mathrm{LN}(\mathrm{GELU}(W h_t + b)) + c),
 
 where :math:`z_t` says which of two texts a token belongs to. The output weights are the token embeddings (tied).

@@ -5,8 +5,8 @@ in a residual connection. The normalization comes after the sum, as in the paper
 
 .. math::
 
-    x \leftarrow \mathrm{LN}(x + f(x)) \quad \text{(post-norm)}, \qquad
-    x \leftarrow x + f(\mathrm{LN}(x)) \quad \text{(pre-norm, with one more LN at the end of the stack)}.
+    x &\leftarrow \mathrm{LN}(x + f(x)) \quad \text{(post-norm)}, \\
+    x &\leftarrow x + f(\mathrm{LN}(x)) \quad \text{(pre-norm, with one more LN at the end of the stack)}.
 
 Axes: batch; time, called source and target where there are two sequences; width.
 """

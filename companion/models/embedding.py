@@ -8,7 +8,7 @@ from k pairs of the same center with words drawn from a noise distribution :math
     L = -\log \sigma(u_o^\top v_c) - \sum_{i=1}^{k} \log \sigma(-u_{n_i}^\top v_c), \qquad n_i \sim P_n,
 
     \frac{\partial L}{\partial v_c} = (\sigma(u_o^\top v_c) - 1)\, u_o + \sum_i \sigma(u_{n_i}^\top v_c)\, u_{n_i},
-    \quad
+
     \frac{\partial L}{\partial u_o} = (\sigma(u_o^\top v_c) - 1)\, v_c, \quad
     \frac{\partial L}{\partial u_{n_i}} = \sigma(u_{n_i}^\top v_c)\, v_c .
 

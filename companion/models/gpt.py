@@ -5,8 +5,10 @@ normalization moved before each sub-layer):
 
 .. math::
 
-    h^{(0)}_t = E_{x_t} + P_t, \qquad
-    u^{(l)} = h^{(l-1)} + \mathrm{Attention}(\mathrm{Norm}(h^{(l-1)})), \qquad
+    h^{(0)}_t = E_{x_t} + P_t,
+
+    u^{(l)} = h^{(l-1)} + \mathrm{Attention}(\mathrm{Norm}(h^{(l-1)})),
+
     h^{(l)} = u^{(l)} + \mathrm{MLP}(\mathrm{Norm}(u^{(l)})),
 
     p(x_{t+1} \mid x_{\le t}) = \mathrm{softmax}(\mathrm{Norm}(h^{(L)}_t)\, E^\top).

@@ -182,7 +182,8 @@ class MLP(nn.Module):
         .. math::
 
             \boldsymbol\delta^{(l)} = \frac{\partial L}{\partial \mathbf{z}^{(l)}}
-            = \bigl(\boldsymbol\delta^{(l+1)} \mathbf{W}^{(l+1)}\bigr) \odot \sigma'(\mathbf{z}^{(l)}), \qquad
+            = \bigl(\boldsymbol\delta^{(l+1)} \mathbf{W}^{(l+1)}\bigr) \odot \sigma'(\mathbf{z}^{(l)}),
+
             \frac{\partial L}{\partial \mathbf{W}^{(l)}} = \boldsymbol\delta^{(l)\top} \mathbf{a}^{(l-1)}, \qquad
             \frac{\partial L}{\partial \mathbf{b}^{(l)}} = \sum_i \boldsymbol\delta^{(l)}_i
 

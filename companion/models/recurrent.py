@@ -7,10 +7,10 @@ which ``torch.nn`` stores the gates, :math:`\sigma` the logistic function and :m
 .. math::
 
     \text{RNN:}\quad & h_t = \tanh(a + b) \\
-    \text{LSTM:}\quad & i, f, o = \sigma(a_{i,f,o} + b_{i,f,o}), \quad g = \tanh(a_g + b_g), \quad
-        c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \tanh(c_t) \\
-    \text{GRU:}\quad & r, z = \sigma(a_{r,z} + b_{r,z}), \quad n = \tanh(a_n + r \odot b_n), \quad
-        h_t = (1 - z) \odot n + z \odot h_{t-1}
+    \text{LSTM:}\quad & i, f, o = \sigma(a_{i,f,o} + b_{i,f,o}), \quad g = \tanh(a_g + b_g), \\
+    & c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \tanh(c_t) \\
+    \text{GRU:}\quad & r, z = \sigma(a_{r,z} + b_{r,z}), \quad n = \tanh(a_n + r \odot b_n), \\
+    & h_t = (1 - z) \odot n + z \odot h_{t-1}
 
 Gates: i input, f forget, g candidate, o output; r reset, z update, n candidate. Sources: Elman 1990 for the RNN;
 Hochreiter & Schmidhuber 1997 for the LSTM, with the forget gate of Gers et al. 2000; Cho et al. 2014 for the GRU.

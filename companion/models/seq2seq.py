@@ -5,7 +5,8 @@ layer, and reads the target up to its token t into :math:`h_t`. Attention is mul
 
 .. math::
 
-    a_{ts} = \operatorname{softmax}_s(h_t^\top W_a \bar{h}_s), \qquad c_t = \sum_s a_{ts} \bar{h}_s, \qquad
+    a_{ts} = \operatorname{softmax}_s(h_t^\top W_a \bar{h}_s), \qquad c_t = \sum_s a_{ts} \bar{h}_s,
+
     \tilde{h}_t = \tanh(W_c [c_t; h_t]), \qquad p(y_{t+1} \mid y_{\le t}, x) = \operatorname{softmax}(W_s \tilde{h}_t).
 
 We take this score and not the additive one of Bahdanau et al. 2015 because here :math:`c_t` does not enter the

@@ -5,8 +5,10 @@ With embeddings :math:`E` of the source and :math:`E'` of the target, positions 
 
 .. math::
 
-    m = \mathrm{Encoder}(\sqrt{d}\, E_s + P), \qquad
-    h = \mathrm{Decoder}(\sqrt{d}\, E'_y + P,\; m), \qquad
+    m = \mathrm{Encoder}(\sqrt{d}\, E_s + P),
+
+    h = \mathrm{Decoder}(\sqrt{d}\, E'_y + P,\; m),
+
     p(y_{t+1} \mid y_{\le t}, s) = \mathrm{softmax}(E' h_t).
 
 The decoder's blocks look at the target up to t, then at all of :math:`m`. The output weights are the target's

@@ -5,7 +5,8 @@ at each level, both what comes from below and what the encoder kept (the skip):
 
 .. math::
 
-    e_0 = D_0(x), \qquad e_l = D_l(\mathrm{pool}(e_{l-1})), \qquad
+    e_0 = D_0(x), \qquad e_l = D_l(\mathrm{pool}(e_{l-1})),
+
     d_L = e_L, \qquad d_l = M_l\bigl([\,e_l;\ \mathrm{up}_l(d_{l+1})\,]\bigr), \qquad z = H d_0,
 
 with :math:`D` and :math:`M` two 3×3 convolutions, each followed by batch-norm and ReLU, up a transposed 2×2 convolution

@@ -42,7 +42,8 @@ Columns may be lists, arrays, tensors, or what pandas has. Rows of pandas are ne
 labels differ, and columns that have names need no others:
 
 >>> import pandas as pd
->>> questions = pd.DataFrame({"answer": [1, 0, 1, 1], "new": [1, 0, 1, 0], "old": [1, 1, 0, 0]}, index=list("abcd"))
+>>> answers = {"answer": [1, 0, 1, 1], "new": [1, 0, 1, 0], "old": [1, 1, 0, 0]}
+>>> questions = pd.DataFrame(answers, index=list("abcd"))
 >>> metric_ci(questions["answer"], questions["new"]).estimate
 0.75
 >>> compare_paired(questions["answer"], questions["new"], questions["old"]).difference.estimate

@@ -62,8 +62,9 @@ LOW_CONTRAST = """minimum => {
   }
   return [...low];
 }"""
-CUT_OFF = """() => [...document.querySelectorAll("article :is(div.cell pre, div.cell_output, dl.py pre)")]
-  .filter(box => box.scrollWidth > box.clientWidth).map(box => box.textContent.slice(0, 160))"""
+CUT_OFF = """() => [...document.querySelectorAll("article :is(pre, div.cell_output, mjx-container.wide)")]
+  .filter(box => box.scrollWidth > box.clientWidth || box.matches(".more-right"))
+  .map(box => box.textContent.slice(0, 160))"""
 REPEATED_IDS = """() => {
   const ids = [...document.querySelectorAll("[id]")].map(e => e.id);
   return ids.filter((id, i) => ids.indexOf(id) !== i);

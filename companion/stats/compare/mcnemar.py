@@ -73,7 +73,11 @@ def compare_accuracies(right_a: ArrayLike, right_b: ArrayLike, *, level: float =
     Of :math:`n` examples :math:`n_a` are right in a alone and :math:`n_b` in b alone; were the models equal, each of
     these would be a fair coin. The mid-p value doubles the tail and counts the outcome seen half:
 
-    .. math:: p = 2 P(X < m) + P(X = m), \quad X \sim \mathrm{Binomial}(n_a + n_b, 1/2), \quad m = \min(n_a, n_b)
+    .. math::
+
+        p = 2 P(X < m) + P(X = m),
+
+        X \sim \mathrm{Binomial}(n_a + n_b, 1/2), \quad m = \min(n_a, n_b)
 
     and is 1 for a tie. The intervals are Bonett and Price's. Numbers, level and coverage are those of
     :func:`companion.stats.compare_paired`. The effect size is the odds ratio :math:`n_a / n_b`, the one that McNemar's

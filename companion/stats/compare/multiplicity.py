@@ -79,7 +79,10 @@ def adjust(
 
     With p-values in order, :math:`p_{(1)} \le \dots \le p_{(m)}`:
 
-    .. math:: \text{Holm: } \max_{j \le i} \min\big(1, (m - j + 1) p_{(j)}\big), \qquad
+    .. math::
+
+        \text{Holm: } \max_{j \le i} \min\big(1, (m - j + 1) p_{(j)}\big),
+
         \text{Benjamini-Hochberg: } \min_{j \ge i} \min\big(1, m\, p_{(j)} / j\big)
 
     ``"holm"`` bounds the chance of any false rejection, whatever the dependence of the tests: take it where one

@@ -134,8 +134,12 @@ def krippendorff_alpha_ci(ratings: ArrayLike, *, scale: str = "nominal", level: 
     Items with a single rating or none are left out. With :math:`m_u \ge 2` ratings of item :math:`u`, :math:`n = \sum_u
     m_u`, and a distance :math:`\delta`,
 
-    .. math:: \alpha = 1 - \frac{D_o}{D_e}, \qquad D_o = \frac{1}{n} \sum_u \frac{1}{m_u - 1} \sum_{i \ne j \in u}
-              \delta^2(r_i, r_j), \qquad D_e = \frac{1}{n (n - 1)} \sum_{i \ne j} \delta^2(r_i, r_j)
+    .. math::
+
+        \alpha = 1 - \frac{D_o}{D_e}, \qquad D_o = \frac{1}{n} \sum_u \frac{1}{m_u - 1} \sum_{i \ne j \in u}
+        \delta^2(r_i, r_j),
+
+        D_e = \frac{1}{n (n - 1)} \sum_{i \ne j} \delta^2(r_i, r_j)
 
     :math:`\delta^2` is 1 for any two categories (``nominal``), the squared difference of values (``interval``) or that
     of mid-ranks among all :math:`n` ratings (``ordinal``). Missing at random is assumed: raters who skip the hard items

@@ -32,8 +32,12 @@ def clustered_proportion_ci(right: ArrayLike, clusters: ArrayLike, *, level: flo
     With the cluster-robust standard error SE of :func:`companion.stats.mean_ci`, and a pseudo-cluster in it, the
     :math:`n` answers in :math:`G` clusters of :math:`n_g` are worth
 
-    .. math:: n_e = \min\Big(n, \max\Big(\frac{n^2}{\sum_g n_g^2}, \frac{\hat p (1 - \hat p)}{\text{SE}^2}\Big)\Big)
-        \frac{z^2}{t_{G-1}^2}, \qquad \text{SE}^2 = \frac{1}{n^2} \sum_{g=1}^{G} \Big(\sum_{i \in g} (x_i - \hat
+    .. math::
+
+        n_e = \min\Big(n, \max\Big(\frac{n^2}{\sum_g n_g^2}, \frac{\hat p (1 - \hat p)}{\text{SE}^2}\Big)\Big)
+        \frac{z^2}{t_{G-1}^2},
+
+        \text{SE}^2 = \frac{1}{n^2} \sum_{g=1}^{G} \Big(\sum_{i \in g} (x_i - \hat
         p)\Big)^2 + \frac{\tilde p (1 - \tilde p)}{G^2}
 
     independent ones, with :math:`\tilde p = (G \hat p + 2) / (G + 4)`. Without the last term, a cluster that failed as

@@ -74,8 +74,11 @@ def confidence_sequence(
     you may watch, and stop when you like. With observations scaled to :math:`[0, 1]`, bets :math:`\lambda_t` that use
     the past only, and :math:`\alpha = 1 - \text{level}`:
 
-    .. math:: \frac{\sum_{i \le t} \lambda_i x_i}{\sum_{i \le t} \lambda_i} \pm \frac{\log(2 / \alpha) + \sum_{i \le t}
-        (x_i - \hat\mu_{i-1})^2 \, (-\log(1 - \lambda_i) - \lambda_i)}{\sum_{i \le t} \lambda_i}, \qquad
+    .. math::
+
+        \frac{\sum_{i \le t} \lambda_i x_i}{\sum_{i \le t} \lambda_i} \pm \frac{\log(2 / \alpha) + \sum_{i \le t}
+        (x_i - \hat\mu_{i-1})^2 \, (-\log(1 - \lambda_i) - \lambda_i)}{\sum_{i \le t} \lambda_i},
+
         \lambda_t = \min\Big(\sqrt{\frac{2 \log(2 / \alpha)}{\hat\sigma^2_{t-1}\, t \log(1 + t)}}, \frac12\Big)
 
     with :math:`\hat\mu_t = (\frac12 + \sum_{i \le t} x_i) / (t + 1)` and :math:`\hat\sigma^2_t = (\frac14 + \sum_{i \le

@@ -173,8 +173,11 @@ def mmd_drift(reference: ArrayLike, current: ArrayLike, *, n_resamples: int = 99
     With :math:`k(x, y) = \exp(-\lVert x - y \rVert^2 / 2 \sigma^2)`, and :math:`\sigma` the median distance of pooled
     examples (of 1,000, where there are more), the statistic is the unbiased estimate
 
-    .. math:: \text{MMD}^2 = \frac{1}{n (n - 1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m (m - 1)} \sum_{i \ne j}
-              k(y_i, y_j) - \frac{2}{n m} \sum_{ij} k(x_i, y_j),
+    .. math::
+
+        \text{MMD}^2 = {} & \frac{1}{n (n - 1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m (m - 1)} \sum_{i \ne j}
+        k(y_i, y_j) \\
+        & - \frac{2}{n m} \sum_{ij} k(x_i, y_j),
 
     0 on average without drift, and sometimes negative. The p-value is that of a permutation test, exact at any size:
     the kernel matrix stays, the examples change sides. It is worked through in blocks of rows of 32 MB; time grows with

@@ -66,8 +66,12 @@ def temperature_scaling(logits: ArrayLike, labels: ArrayLike, *, level: float = 
 
     Minimizes over :math:`\beta = 1/T` the mean negative log-likelihood
 
-    .. math:: -\frac{1}{n} \sum_i \log \mathrm{softmax}(\beta z_i)_{y_i}, \qquad \text{with slope} \quad
-              \frac{1}{n} \sum_i g_i, \quad g_i = \mathrm{E}_{c \sim \mathrm{softmax}(\beta z_i)}[z_{ic}] - z_{i y_i}
+    .. math::
+
+        -\frac{1}{n} \sum_i \log \mathrm{softmax}(\beta z_i)_{y_i}, \qquad \text{with slope} \quad
+        \frac{1}{n} \sum_i g_i,
+
+        g_i = \mathrm{E}_{c \sim \mathrm{softmax}(\beta z_i)}[z_{ic}] - z_{i y_i}
 
     It is convex in :math:`\beta`, so the one root of the slope is the minimum. The class predicted stays the same, as
     does accuracy. The interval is that of an M-estimator, normal on the scale of :math:`\log T` and valid also where no
