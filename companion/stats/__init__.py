@@ -44,14 +44,16 @@ labels differ, and columns that have names need no others:
 >>> import pandas as pd
 >>> answers = {"answer": [1, 0, 1, 1], "new": [1, 0, 1, 0], "old": [1, 1, 0, 0]}
 >>> questions = pd.DataFrame(answers, index=list("abcd"))
->>> metric_ci(questions["answer"], questions["new"]).estimate
+>>> truth, new = questions["answer"], questions["new"]
+>>> metric_ci(truth, new).estimate
 0.75
->>> compare_paired(questions["answer"], questions["new"], questions["old"]).difference.estimate
+>>> compare_paired(truth, new, questions["old"]).difference.estimate
 0.5
->>> metric_ci(questions["answer"], questions["new"].sort_values())  # doctest: +ELLIPSIS
+>>> metric_ci(truth, new.sort_values())  # doctest: +ELLIPSIS
 Traceback (most recent call last):
-ValueError: expected y_true and y_pred with the same index, got 'a' and 'b' in row 0; take y_pred.loc[y_true.index] ...
->>> compare_many(pd.DataFrame({"small": [0.60, 0.62], "large": [0.80, 0.83], "mid": [0.70, 0.71]})).names
+ValueError: expected y_true and y_pred with the same index, got 'a' and 'b' ...
+>>> scores = {"small": [0.60, 0.62], "large": [0.80, 0.83], "mid": [0.70, 0.71]}
+>>> compare_many(pd.DataFrame(scores)).names
 ('large', 'mid', 'small')
 """
 
