@@ -8,7 +8,9 @@ Abbeel 2020, equation 14). New samples begin as noise and go back (algorithm 2):
 .. math::
 
     x_{t-1} = \frac{1}{\sqrt{\alpha_t}} \Bigl(x_t - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}}\, \epsilon_\theta\Bigr)
-    + \sigma_t z, \qquad \alpha_t = 1 - \beta_t, \quad \bar\alpha_t = \prod_{s \le t} \alpha_s, \quad
+    + \sigma_t z,
+
+    \alpha_t = 1 - \beta_t, \quad \bar\alpha_t = \prod_{s \le t} \alpha_s, \quad
     \sigma_t^2 = \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\, \beta_t
 
 The best prediction is :math:`E[\epsilon \mid x_t]`. It is known for a Gaussian :math:`x_0 \sim N(\mu, \Sigma)`,
