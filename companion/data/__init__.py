@@ -1,5 +1,6 @@
 """Data sets, nearly all of which load with no network, and batches of them."""
 
+from companion.data.canvas import on_canvas, with_clutter
 from companion.data.captions import (
     CAPTION_LENGTH,
     CAPTION_WORDS,
@@ -88,6 +89,7 @@ __all__ = [
     "minhash",
     "module_groups",
     "near_duplicates",
+    "on_canvas",
     "open_corpus",
     "open_tokens",
     "pad_left",
@@ -109,6 +111,7 @@ __all__ = [
     "stratified_split",
     "token_corpus",
     "train_tokenizer",
+    "with_clutter",
     "write_corpus",
     "write_tokens",
 ]

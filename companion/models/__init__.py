@@ -27,6 +27,13 @@ from companion.models.hub.chat import ChatTokenizer
 from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
 from companion.models.published import PUBLISHED
+from companion.models.receptive_field import (
+    Reach,
+    ReceptiveField,
+    Window,
+    effective_receptive_field,
+    theoretical_receptive_field,
+)
 from companion.models.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell, unroll
 from companion.models.resnet import ResNet, ResNetConfig
 from companion.models.rl.policy import ActorCritic, ActorCriticConfig
@@ -88,6 +95,8 @@ __all__ = [
     "NGram",
     "NodeClassifier",
     "RNNCell",
+    "Reach",
+    "ReceptiveField",
     "Recurrent",
     "ResNet",
     "ResNetConfig",
@@ -106,9 +115,11 @@ __all__ = [
     "UNetConfig",
     "VAEConfig",
     "VectorEnvironments",
+    "Window",
     "advantages",
     "ancestral_sample",
     "discounted_returns",
+    "effective_receptive_field",
     "embed_texts",
     "likeliest_spans",
     "mask_tokens",
@@ -118,5 +129,6 @@ __all__ = [
     "rollout",
     "sentence_tokenizer",
     "smollm2",
+    "theoretical_receptive_field",
     "unroll",
 ]
