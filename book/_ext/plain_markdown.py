@@ -54,7 +54,8 @@ def plain_cells(text: str, names: Names) -> list[str]:
     text = FENCE.sub(lambda match: _directive(match, names), text)
     text = ROLE.sub(lambda match: _role(match[1], match[2], names), text)
     for key, note in notes.items():
-        text = text.replace(f"[^{key}]", f"<sup>{note}</sup>")
+        plain = ROLE.sub(lambda match: _role(match[1], match[2], names), note)
+        text = text.replace(f"[^{key}]", f"<sup>{plain}</sup>")
     return [cell.strip() for cell in text.split(NEW_CELL) if cell.strip()]
 
 

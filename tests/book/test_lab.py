@@ -44,6 +44,7 @@ CASES = {
     "{math}`x_1` and {py:func}`~companion.stats.metric_ci`": "$x_1$ and `companion.stats.metric_ci`",
     "(here)=\n## The title": "## The title",
     "So it says.[^a] Right?\n\n[^a]: S0 7.3\n": "So it says.<sup>S0 7.3</sup> Right?",
+    "So they say.[^a]\n\n[^a]: {cite:t}`wilson1927probable`, page 2": "So they say.<sup>Wilson (1927), page 2</sup>",
     "```{admonition} Before\n:class: tip\n\nOne\n\ntwo.\n```": "> **Before**\n>\n> One\n>\n> two.",
     ":::{note}\nOne.\n:::": "> **Note**\n>\n> One.",
     "`{p}` and `f'{x}'` stay": "`{p}` and `f'{x}'` stay",
