@@ -90,6 +90,21 @@ def test_the_cheapest_run_of_recurrence_comes_out_again() -> None:
     assert steps == pytest.approx(int(row["steps"]), rel=0.25)
 
 
+@pytest.mark.slow
+def test_the_cheapest_run_of_transformers_comes_out_again() -> None:
+    script = load(RECORDED / "transformers" / "record.py")
+    with (RECORDED / "transformers" / "induction.csv").open(encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["name"] == "one")
+    layers, width, heads, seed = (int(row[key]) for key in ("layers", "width", "heads", "seed"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _, right = script.repeating(layers, width, heads, script.INDUCTION_STEPS, seed)
+    finally:
+        torch.set_num_threads(before)
+    assert right == pytest.approx(float(row["right"]), abs=0.05)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
