@@ -50,10 +50,14 @@ def attention_weights(model: GPT, tokens: Int[Tensor, "batch time"]) -> Float[Te
         found.append(_weights(attention, *arguments))
 
     with ExitStack() as hooks, evaluating(model), torch.no_grad():
-        for block in model.h:
-            hooks.callback(block.attn.register_forward_pre_hook(keep).remove)
+        for attention in _attentions(model):
+            hooks.callback(attention.register_forward_pre_hook(keep).remove)
         model(tokens)
     return torch.stack(found)
+
+
+def _attentions(model: GPT) -> list[CausalSelfAttention]:
+    return [module for module in model.modules() if isinstance(module, CausalSelfAttention)]
 
 
 def _weights(attention: CausalSelfAttention, x: Tensor, _: Any, __: int, turn: Any = None, ___: Any = None) -> Tensor:
@@ -134,9 +138,9 @@ def without_heads(model: GPT, heads: Sequence[tuple[int, int]]) -> Iterator[None
         off[layer, head] = 1
 
     with ExitStack() as hooks:
-        for block, silent in zip(model.h, off.bool(), strict=True):
+        for attention, silent in zip(_attentions(model), off.bool(), strict=True):
             if silent.any():
-                hooks.callback(block.attn.c_proj.register_forward_pre_hook(_silencer(silent)).remove)
+                hooks.callback(attention.c_proj.register_forward_pre_hook(_silencer(silent)).remove)
         yield
 
 
