@@ -1,7 +1,8 @@
 """Makes the recorded runs of the chapter *Learning paradigms* again: ``python book/recorded/learning_paradigms/record.py``.
 
 ``tuning``: accuracy on validation rows by setting. ``labels``: accuracy on test rows by way of learning, draw and
-number of labels. ``outcomes``: the same where only right or wrong is told; ``started``: after 15 labels. ``cartpole``: actor and critic, three seeds.
+number of labels. ``outcomes``: the same where only right or wrong is told; ``started``: after 15 labels; ``explored``: where every tenth
+guess is drawn at random. ``cartpole``: actor and critic, three seeds.
 """
 
 import argparse
@@ -154,8 +155,12 @@ def learn_from_outcomes(
     penalty: float = PENALTY,
     total: int = 1500,
     known: np.ndarray = EMPTY,
+    explore: float = 0.0,
 ) -> Rows:
-    """Guesses, hears right or wrong, and fits the likelihood of what it heard; after every 50: errors, accuracy, digits lost."""
+    """Guesses, hears right or wrong, and fits the likelihood of what it heard; after every 50: errors, accuracy, digits lost.
+
+    A share ``explore`` of the guesses is uniform over the digits, whatever the model says.
+    """
     generator = torch.Generator().manual_seed(seed)
     scans, future = (
         torch.from_numpy(np.c_[x, np.ones(len(x))]).float() for x in (pool, test)
@@ -174,6 +179,7 @@ def learn_from_outcomes(
         seen = torch.cat([start, customers[:heard]])
         with torch.no_grad():
             chances = (scans[seen[-50:]] @ weights).softmax(1)
+        chances = (1 - explore) * chances + explore / 10
         new = torch.multinomial(chances, 1, generator=generator)[:, 0]
         guesses = torch.cat([guesses, new])
         right = guesses == truth[seen]
@@ -287,8 +293,15 @@ def record_started() -> None:
     write_outcomes("started.csv", lambda pool, seed: medoids(pool, 15, seed))
 
 
+def record_explored() -> None:
+    """The same without labels, with one tenth of the guesses uniform."""
+    write_outcomes("explored.csv", lambda pool, seed: EMPTY, explore=0.1)
+
+
 def write_outcomes(
-    name: str, known: Callable[[np.ndarray, int], np.ndarray]
+    name: str,
+    known: Callable[[np.ndarray, int], np.ndarray],
+    explore: float = 0.0,
 ) -> None:
     """What each draw has after every 50 outcomes."""
     rows: Rows = []
@@ -296,7 +309,7 @@ def write_outcomes(
         drawn = draw(seed)
         start = known(drawn[0], seed)
         for heard, wrong, accuracy, lost in learn_from_outcomes(
-            *drawn, seed, known=start
+            *drawn, seed, known=start, explore=explore
         ):
             rows.append((seed, heard, wrong, round(float(str(accuracy)), 5), lost))
     write(name, ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
@@ -375,6 +388,7 @@ RUNS = {
     "labels": record_labels,
     "outcomes": record_outcomes,
     "started": record_started,
+    "explored": record_explored,
     "cartpole": record_cartpole,
 }
 
