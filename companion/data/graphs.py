@@ -14,11 +14,11 @@ Mask = Bool[Tensor, " nodes"]
 
 @dataclass(frozen=True)
 class Graph:
-    """An undirected graph with features and classes of its nodes.
+    """A graph with features and classes of its nodes.
 
     Attributes:
         features: numbers of each node.
-        edges: sources and targets; each edge stands there both ways, once, ordered by source.
+        edges: sources and targets, ordered by source; an undirected edge stands there both ways, once.
         labels: class of each node; -100 where it has none.
         classes: names of the classes, by number.
         names: names of the nodes; none in a synthetic graph.

@@ -24,7 +24,7 @@ from companion.data.corpora import fingerprint, source_files
 from companion.data.graphs import UNLABELED, Graph
 
 
-def import_graph(package: str = "scipy", *, features: int = 256, smallest: int = 20) -> Graph:
+def import_graph(package: str = "scipy", *, features: int = 256, smallest: int = 20, directed: bool = False) -> Graph:
     """A real graph: the modules of a package, joined where one imports the other; kept in the cache folder.
 
     Source files are parsed, never imported; what is found depends on the installed version. A module's class is its
@@ -36,6 +36,8 @@ def import_graph(package: str = "scipy", *, features: int = 256, smallest: int =
         package: its import name.
         features: numbers a node.
         smallest: modules of a subpackage with fewer than this stay in the graph, unlabeled.
+        directed: each edge leads from the imported module to the one that imports it, in place of both ways: what
+            is known of a new module, which imports others before others import it.
 
     Raises:
         ValueError: where the package is not installed, or no subpackage has ``smallest`` modules.
@@ -58,6 +60,8 @@ def import_graph(package: str = "scipy", *, features: int = 256, smallest: int =
     with safe_open(cache, "pt") as file:
         classes, names = json.loads(file.metadata()["words"])
         tensors = {name: file.get_tensor(name) for name in ("features", "edges", "labels")}
+    if not directed:
+        tensors["edges"] = torch.cat([tensors["edges"], tensors["edges"].flip(0)], dim=1).unique(dim=1)
     return Graph(**tensors, classes=tuple(classes), names=tuple(names))
 
 
@@ -67,15 +71,14 @@ def _build(files: list[tuple[str, Path]], features: int, smallest: int) -> Graph
     found = set()
     for name, (tree, is_package) in trees.items():
         modules = (module for module in _imports(tree, _package(name, is_package)) if module in numbers)
-        found |= {frozenset((numbers[name], numbers[module])) for module in modules if module != name}
-    pairs = sorted(ends for a, b in found for ends in ((a, b), (b, a)))
+        found |= {(numbers[module], numbers[name]) for module in modules if module != name}
     groups = [".".join(_package(name, is_package).split(".")[:2]) for name, (_, is_package) in trees.items()]
     classes = sorted(group for group, count in Counter(groups).items() if count >= smallest)
     if not classes:
         raise ValueError(f"expected a subpackage of at least smallest={smallest} modules, got none; lower it")
     return Graph(
         features=torch.stack([_bag(tree, features) for tree, _ in trees.values()]),
-        edges=torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T.contiguous(),
+        edges=torch.tensor(sorted(found), dtype=torch.int64).view(-1, 2).T.contiguous(),
         labels=torch.tensor([classes.index(group) if group in classes else UNLABELED for group in groups]),
         classes=tuple(classes),
         names=tuple(trees),

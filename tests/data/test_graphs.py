@@ -44,6 +44,17 @@ def test_imports_between_modules_are_edges_both_ways(package):
     assert package not in sys.modules  # read, never imported
 
 
+def test_a_directed_edge_leads_from_the_imported_module_to_the_one_that_imports_it(package):
+    one_way, both = import_graph(package, smallest=2, directed=True), import_graph(package, smallest=2)
+    ends = {tuple(one_way.names[end].removeprefix("toygraph") for end in pair) for pair in one_way.edges.T.tolist()}
+    assert ends == {
+        (".plain", ""), (".left.two", ".left.one"), (".plain", ".left.one"), ("", ".left.one"),
+        (".right", ".left.two"), (".right.three", ".left.two"), (".left", ".right"), (".left.one", ".right"),
+    }  # fmt: skip
+    pairs = one_way.edges.T.tolist()
+    assert both.edges.T.tolist() == sorted(map(list, {*map(tuple, pairs), *((b, a) for a, b in pairs)}))
+
+
 def test_features_are_scaled_counts_of_words(package):
     graph = import_graph(package, features=1_009, smallest=2)
     plain = graph.features[graph.names.index("toygraph.plain")]
