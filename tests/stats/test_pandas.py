@@ -11,12 +11,14 @@ from companion import stats
 #: Columns of examples of their own, whose index may differ from that of the others.
 APART = {
     "ABTest.update": {"a", "b"},
+    "copying_ci": {"samples", "train", "held_out"},
     "difference_ci": {"a", "b"},
     "conformal_intervals": {"predictions"},
     "conformal_sets": {"probabilities"},
     "ks_drift": {"current"},
     "mmd_drift": {"current"},
     "population_stability_index": {"current"},
+    "mode_counts": {"samples", "centers"},
     "prediction_powered_ci": {"judged_unlabeled"},
 }
 

@@ -34,4 +34,4 @@ def test_what_is_not_said_is_95_percent_and_a_p_value_can_be_5_percent():
 
 
 def test_its_examples_run():
-    assert doctest.testmod(stats) == (0, 6)
+    assert doctest.testmod(stats) == (0, 9)
