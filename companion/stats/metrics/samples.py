@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from scipy.stats import t
 
+from companion.checks import is_number
 from companion.stats.base.arrays import as_array
 from companion.stats.base.frames import same_columns
 from companion.stats.base.intervals import Interval
@@ -67,7 +68,7 @@ def copying_ci(
     The estimate is 1.000, with a 95% confidence interval from 0.803 to 1.000 (Welch's t of counts).
     """
     check_level(level)
-    if closest != 1:
+    if not is_number(closest) or closest != 1:
         check_between("closest", closest, 0, 1)
     arrays = {"samples": samples, "train": train, "held_out": held_out}
     made, seen, unseen = (_rows(name, values) for name, values in arrays.items())
