@@ -1,7 +1,7 @@
-"""Tables of the appendix, made when the site is built: from two YAML files and from the tags of the chapters' cells.
+"""Tables of the appendix, made when the site is built: from three YAML files and from the tags of the chapters' cells.
 
-A code cell says what it decides in its metadata: a tag ``claim-25`` for a row of ``appendix/claims.yml``, and for each
-number of the literature that it reproduces an entry of ``metadata.published``: ``what``, ``source`` (a key of
+A code cell says what it decides in its metadata: a tag ``claim-25`` for a row of ``appendix/claims.yml``, a tag
+``formula-softmax`` for a row of ``appendix/formulas.yml`` that it computes, and for each number of the literature that it reproduces an entry of ``metadata.published``: ``what``, ``source`` (a key of
 ``references.bib``), ``printed`` and ``ours``. A row links to the label ``(label)=`` that stands before the cell.
 """
 
@@ -18,18 +18,19 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 LABEL = re.compile(r"^\(([\w-]+)\)=$", re.M)
-CLAIM = re.compile(r"claim-([\w-]+)")
+TAG = re.compile(r"(claim|formula)-([\w-]+)")
 
 
 @dataclass(frozen=True)
 class TaggedCell:
-    """A code cell that decides a claim or reproduces a number: where it is, what it says, what it printed."""
+    """A code cell that decides a claim, computes a formula or reproduces a number: where it is, what it printed."""
 
     chapter: str
     label: str | None
     executed: bool
     output: str
     claims: tuple[str, ...] = ()
+    formulas: tuple[str, ...] = ()
     published: tuple[dict[str, str], ...] = field(default=())
 
 
@@ -54,14 +55,22 @@ def _cells(chapter: str, path: Path) -> Iterator[TaggedCell]:
             label = next(reversed(LABEL.findall("".join(cell["source"]))), label)
             continue
         metadata = cell.get("metadata", {})
-        claims = tuple(
-            m[1] for tag in metadata.get("tags", []) if (m := CLAIM.fullmatch(tag))
+        tags = [m for tag in metadata.get("tags", []) if (m := TAG.fullmatch(tag))]
+        claims, formulas = (
+            tuple(m[2] for m in tags if m[1] == kind)
+            for kind in ("claim", "formula")
         )
         published = tuple(metadata.get("published", []))
-        if claims or published:
+        if claims or formulas or published:
             executed = cell.get("execution_count") is not None
             yield TaggedCell(
-                chapter, label, executed, _printed(cell), claims, published
+                chapter,
+                label,
+                executed,
+                _printed(cell),
+                claims,
+                formulas,
+                published,
             )
 
 
@@ -94,6 +103,32 @@ def claims(book: Path, part: str) -> str:
                 )
             )
     return _table(("Where", "What is said", "What holds", "Shown in"), rows)
+
+
+def formulas(book: Path, part: str) -> str:
+    """The rows of one part of ``formulas.yml`` as a table: how a formula holds, how it was printed, where it is computed."""
+    computed = {key: cell for cell in tagged_cells(book) for key in cell.formulas}
+    rows = [
+        (
+            f"${row['formula']}$",
+            row["at"],
+            _as_printed(row),
+            _link(computed[key])
+            if key in computed
+            else f"coming in *{_title(row['chapter'])}*",
+        )
+        for key, row in yaml.safe_load(
+            (book / "appendix/formulas.yml").read_text(encoding="utf-8")
+        )[part].items()
+    ]
+    return _table(("Formula", "Stands in", "Printed there", "Computed in"), rows)
+
+
+def _as_printed(row: dict[str, Any]) -> str:
+    if "printed" not in row:
+        return "so"
+    claim = f" (claim {row['claim']})" if "claim" in row else ""
+    return f"${row['printed']}${claim}"
 
 
 def sources(book: Path, essay: str) -> str:
@@ -163,6 +198,7 @@ class AppendixTable(SphinxDirective):
         """The table's nodes."""
         make = {
             "claims": claims,
+            "formulas": formulas,
             "sources": sources,
             "published_numbers": published_numbers,
         }[self.arguments[0]]

@@ -18,6 +18,18 @@ CLAIMS = yaml.safe_load((BOOK / "appendix/claims.yml").read_text(encoding="utf-8
 ESSAYS = yaml.safe_load((BOOK / "appendix/sources.yml").read_text(encoding="utf-8"))
 CELLS = tables.tagged_cells(BOOK)
 ROWS = {str(key): row for part in CLAIMS.values() for key, row in part.items()}
+FORMULAS = {
+    key: row
+    for part in yaml.safe_load((BOOK / "appendix/formulas.yml").read_text(encoding="utf-8")).values()
+    for key, row in part.items()
+}
+MATHEMATICS = {  # the sections of the essays that are mathematics
+    "S0": ("7.1", "7.2", "7.3", "8.1", "8.2", "8.3", "9.1", "9.2"),
+    "S1": ("4.1", "4.2", "4.3"),
+    "S2": ("4.1", "4.2", "4.3"),
+    "S3": ("4.2", "4.4"),
+    "S4": ("4.1", "4.2"),
+}
 PUBLISHED = [(cell, number) for cell in CELLS for number in cell.published]
 
 
@@ -37,8 +49,24 @@ def test_a_claim_has_a_cell_or_a_dated_source(key: str) -> None:
     assert all(cell.executed and cell.label and cell.chapter == row["chapter"] for cell in deciding)
 
 
-def test_tags_name_claims() -> None:
+@pytest.mark.parametrize("key", FORMULAS)
+def test_a_formula_is_computed(key: str) -> None:
+    row = FORMULAS[key]
+    computing = [cell for cell in CELLS if key in cell.formulas]
+    written = (BOOK / row["chapter"]).with_suffix(".ipynb").exists()
+    assert len(computing) == written, f"{key}: {len(computing)} cells tagged formula-{key}"
+    assert all(cell.executed and cell.label and cell.chapter == row["chapter"] for cell in computing)
+    assert "claim" not in row or row["claim"] in CLAIMS["essays"]
+
+
+def test_formulas_name_the_sections_of_mathematics() -> None:
+    named = {place for row in FORMULAS.values() for at in row["at"].split("; ") for place in sections(at)}
+    assert named == {(essay, section) for essay, parts in MATHEMATICS.items() for section in parts}
+
+
+def test_tags_name_rows() -> None:
     assert {claim for cell in CELLS for claim in cell.claims} <= set(ROWS)
+    assert {key for cell in CELLS for key in cell.formulas} <= set(FORMULAS)
 
 
 def test_every_topic_has_a_place() -> None:
@@ -101,11 +129,15 @@ def book(tmp_path: Path) -> Path:
     (tmp_path / "appendix").mkdir()
     (tmp_path / "part").mkdir()
     number = {"what": "parameters", "source": "author2017word", "printed": "7", "ours": "7.0"}
-    cells = [cell("markdown", "(here)=\n### A claim"), cell("code", "7.0", tags=["claim-1"], published=[number])]
+    tags = ["claim-1", "formula-sum"]
+    cells = [cell("markdown", "(here)=\n### A claim"), cell("code", "7.0", tags=tags, published=[number])]
     (tmp_path / "part/one.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
     rows = {n: {"at": "S0 1", "said": f"said {n}", "holds": f"holds {n}", "chapter": "part/one"} for n in (1, 2)}
     rows[3] = {"at": "S0 A", "said": "said 3", "holds": "holds 3", "record": "A. Author, 2017."}
     (tmp_path / "appendix/claims.yml").write_text(yaml.safe_dump({"essays": rows}), encoding="utf-8")
+    sums = {"sum": {"formula": "a + b", "at": "S0 1", "chapter": "part/one", "printed": "a b", "claim": 1}}
+    sums["product"] = {"formula": "|a| b", "at": "S0 1", "chapter": "part/two"}
+    (tmp_path / "appendix/formulas.yml").write_text(yaml.safe_dump({"algebra": sums}), encoding="utf-8")
     essay = {"title": "t", "english": "e", "sections": {"1": ["topic", ["part/one", "part/two"]]}}
     (tmp_path / "appendix/sources.yml").write_text(yaml.safe_dump({"S0": essay}), encoding="utf-8")
     return tmp_path
@@ -118,6 +150,12 @@ def test_what_holds_is_told_where_it_is_shown(book: Path) -> None:
     assert "holds 2" not in second
     assert "coming in *One*" in second
     assert "A. Author, 2017." in third
+
+
+def test_a_formula_stands_beside_how_it_was_printed(book: Path) -> None:
+    product, sum_ = tables.formulas(book, "algebra").splitlines()[2:]
+    assert sum_ == "| $a + b$ | S0 1 | $a b$ (claim 1) | {ref}`One <here>` |"
+    assert product == "| $\\|a\\| b$ | S0 1 | so | coming in *Two* |"
 
 
 def test_a_chapter_that_is_not_written_is_coming(book: Path) -> None:
