@@ -8,7 +8,8 @@ import torch
 from jaxtyping import config, install_import_hook
 
 # Before anything of these packages is imported: what their annotations say of arrays is checked at every call.
-install_import_hook(["companion.models", "companion.data", "companion.training"], "annotations.checked_on_return")
+CHECKED = ["companion.models", "companion.data", "companion.training", "companion.compress"]
+install_import_hook(CHECKED, "annotations.checked_on_return")
 
 # Our own tests never ask a model hub for anything; transformers must not try either.
 os.environ["HF_HUB_OFFLINE"] = "1"
