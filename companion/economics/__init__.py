@@ -1,4 +1,4 @@
-"""What large models cost: operations, memory, hours and money, known from a config before there is a model."""
+"""What large models cost: operations, memory, hours and money, known from a config; and how long their users wait."""
 
 from companion.economics.accelerators import ACCELERATORS, Accelerator
 from companion.economics.bills import TrainingBill, affordable_flops, model_flops_utilization, training_bill
@@ -12,15 +12,19 @@ from companion.economics.memory import (
     serving_memory,
     training_memory,
 )
+from companion.economics.queues import MG1, MMc, erlang_b, erlang_c, servers_needed
+from companion.economics.waiting import response_quantile, simulate_waits
 
 __all__ = [
     "ACCELERATORS",
+    "MG1",
     "PRINTED",
     "REFIT",
     "TEX_SOURCE",
     "Accelerator",
     "DecodeStep",
     "LossLaw",
+    "MMc",
     "Plan",
     "ServingMemory",
     "TrainingBill",
@@ -28,10 +32,15 @@ __all__ = [
     "activation_numbers",
     "affordable_flops",
     "decode_step",
+    "erlang_b",
+    "erlang_c",
     "kv_cache_bytes",
     "largest_batch",
     "model_flops_utilization",
+    "response_quantile",
+    "servers_needed",
     "serving_memory",
+    "simulate_waits",
     "training_bill",
     "training_memory",
 ]
