@@ -5,16 +5,9 @@
 the weights of the convolution that was trained in clutter with seed 0.
 """
 
-import argparse
 import csv
-import hashlib
-import importlib.metadata
-import json
-import platform
 import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion.data import digits, on_canvas, stratified_split, with_clutter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording import Run, record, write
 
 HERE = Path(__file__).parent
 SIZE, SHIFT, BATCH = 16, 3, 32
@@ -145,7 +142,7 @@ def record_rates() -> None:
                 (answers(network, canvases) == held_labels).float().mean().item()
             )
             rows.append((name, lr, round(accuracy, 4)))
-    write("rates.csv", ("network", "lr", "accuracy"), rows)
+    write(HERE / "rates.csv", ("network", "lr", "accuracy"), rows)
 
 
 def best_rates() -> dict[str, float]:
@@ -181,54 +178,15 @@ def record_long() -> None:
                 )
                 if (place, name, seed) == ("clutter", "convolution", 0):
                     save_file(network.state_dict(), HERE / "long.safetensors")
-    write("long.csv", ("place", "network", "seed", "answers"), rows)
+    write(HERE / "long.csv", ("place", "network", "seed", "answers"), rows)
 
 
-def write(
-    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
-) -> None:
-    """A table as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+LEARN = ("scikit-learn",)
+RUNS = {
+    "rates": Run(record_rates, packages=LEARN),
+    "long": Run(record_long, SEEDS["clutter"], LEARN),
+}
 
-
-def note(name: str, seconds: float) -> None:
-    """Who made it, when, with what: one entry of run.json."""
-    path = HERE / "run.json"
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    about[name] = {
-        "command": f"python book/recorded/convolution/record.py {name}",
-        "seeds": list(SEEDS["clutter"]) if name == "long" else [0],
-        "machine": f"{platform.machine()}, one thread",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "versions": {"python": platform.python_version()}
-        | {
-            p: importlib.metadata.version(p)
-            for p in ("torch", "numpy", "scikit-learn", "safetensors")
-        },
-        "sha256": {
-            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(HERE.glob(f"{name}.*"))
-        },
-    }
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
-RUNS = {"rates": record_rates, "long": record_long}
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        default=list(RUNS),
-        help=f"which of {', '.join(RUNS)}; all by default",
-    )
-    given = parser.parse_args(sys.argv[1:])
-    torch.set_num_threads(1)
-    for run in given.runs:
-        started = time.process_time()
-        RUNS[run]()
-        note(run, time.process_time() - started)
-        print(f"{run}: {time.process_time() - started:.0f} s")
+    record(__file__, __doc__, RUNS)

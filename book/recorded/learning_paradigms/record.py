@@ -5,17 +5,9 @@ number of labels. ``outcomes``: the same where only right or wrong is told; ``st
 guess is drawn at random. ``cartpole``: actor and critic, three seeds.
 """
 
-import argparse
-import csv
-import hashlib
-import importlib.metadata
-import json
-import platform
 import sys
-import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import gymnasium
@@ -30,6 +22,10 @@ from torch import nn
 
 from companion import data
 from companion.models import ActorCritic, ActorCriticConfig, rollout
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording import Run, record, write
 
 HERE = Path(__file__).parent
 COUNTS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
@@ -220,7 +216,9 @@ def record_tuning() -> None:
     rows: Rows = []
     for seed in TUNING_SEEDS:
         rows += [(*row[:2], seed, *row[2:]) for row in settings(seed)]
-    write("tuning.csv", ("way", "setting", "seed", "labels", "accuracy"), rows)
+    write(
+        HERE / "tuning.csv", ("way", "setting", "seed", "labels", "accuracy"), rows
+    )
 
 
 def settings(seed: int) -> Rows:
@@ -280,7 +278,9 @@ def curves(seed: int) -> Rows:
 def record_labels() -> None:
     """All draws."""
     header = ("way", "picked", "seed", "labels", "classes", "accuracy")
-    write("labels.csv", header, [row for seed in SEEDS for row in curves(seed)])
+    write(
+        HERE / "labels.csv", header, [row for seed in SEEDS for row in curves(seed)]
+    )
 
 
 def record_outcomes() -> None:
@@ -312,7 +312,7 @@ def write_outcomes(
             *drawn, seed, known=start, explore=explore
         ):
             rows.append((seed, heard, wrong, round(float(str(accuracy)), 5), lost))
-    write(name, ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
+    write(HERE / name, ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
 
 
 def record_cartpole() -> None:
@@ -325,7 +325,7 @@ def record_cartpole() -> None:
         for name, each in model.state_dict().items():
             weights[f"{seed}.{name}"] = each.clone()
     save_file(weights, HERE / "cartpole.safetensors")
-    write("cartpole.csv", ("seed", "steps", "falls", "mean_steps"), rows)
+    write(HERE / "cartpole.csv", ("seed", "steps", "falls", "mean_steps"), rows)
 
 
 def train(seed: int, updates: int) -> tuple[ActorCritic, Rows]:
@@ -355,55 +355,16 @@ def train(seed: int, updates: int) -> tuple[ActorCritic, Rows]:
     return model, rows
 
 
-def write(name: str, header: tuple[str, ...], rows: Rows) -> None:
-    """A table as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def note(name: str, seconds: float) -> None:
-    """Who made it, when, with what: one entry of run.json."""
-    path = HERE / "run.json"
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    packages = ("torch", "numpy", "scikit-learn", "gymnasium", "safetensors")
-    seeds = {"tuning": TUNING_SEEDS, "cartpole": range(3)}
-    about[name] = {
-        "command": f"python book/recorded/learning_paradigms/record.py {name}",
-        "seeds": list(seeds.get(name, SEEDS)),
-        "machine": f"{platform.machine()}, one thread",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "versions": {"python": platform.python_version()}
-        | {p: importlib.metadata.version(p) for p in packages},
-        "sha256": {
-            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(HERE.glob(f"{name}.*"))
-        },
-    }
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
+PACKAGES = ("scikit-learn", "gymnasium")
 RUNS = {
-    "tuning": record_tuning,
-    "labels": record_labels,
-    "outcomes": record_outcomes,
-    "started": record_started,
-    "explored": record_explored,
-    "cartpole": record_cartpole,
+    "tuning": Run(record_tuning, TUNING_SEEDS, PACKAGES),
+    "labels": Run(record_labels, SEEDS, PACKAGES),
+    "outcomes": Run(record_outcomes, SEEDS, PACKAGES),
+    "started": Run(record_started, SEEDS, PACKAGES),
+    "explored": Run(record_explored, SEEDS, PACKAGES),
+    "cartpole": Run(record_cartpole, range(3), PACKAGES),
 }
 
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        default=list(RUNS),
-        help=f"which of {', '.join(RUNS)}; all by default",
-    )
-    given = parser.parse_args(sys.argv[1:])
-    torch.set_num_threads(1)
-    for run in given.runs:
-        started = time.perf_counter()
-        RUNS[run]()
-        note(run, time.perf_counter() - started)
-        print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
+    record(__file__, __doc__, RUNS)

@@ -5,17 +5,10 @@ the end of a schedule of its own. ``optimizers``: AdamW and Muon at three rates 
 assistant and a compressor need for documents of the test text.
 """
 
-import argparse
-import csv
 import hashlib
-import importlib.metadata
 import itertools
-import json
 import lzma
-import platform
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +18,13 @@ from safetensors.torch import save_file
 from companion import data, training
 from companion.models import GPT, GPTConfig, smollm2
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording import Run, record, write
+
 HERE = Path(__file__).parent
 VOCABULARY, BLOCK, BATCH = 500, 128, 8
+STEPS = 8_000  # of the run gpt
 WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (100, 200, 400), (0, 1, 2)
 RATES = {"adamw": (2e-3, 4e-3, 8e-3), "muon": (6e-3, 1.2e-2, 2.4e-2)}
 PER_MODULE = 500  # bytes of each test module that the assistant reads
@@ -78,17 +76,21 @@ def plan(
     )
 
 
-def record_gpt(steps: int) -> None:
+def record_gpt() -> None:
     """Weights of the long run, and its loss on the way."""
     train, watched = tokens()
     model = new_model(96, 2, seed=0)
     batches = data.TokenBatches(train, watched, block_size=BLOCK)
-    history = training.fit(model, batches, plan(steps, eval_every=steps // 8))
+    history = training.fit(model, batches, plan(STEPS, eval_every=STEPS // 8))
     save_file(
         {name: each.clone() for name, each in model.state_dict().items()},
         HERE / "gpt.safetensors",
     )
-    write("gpt.csv", ("step", "training_nats", "validation_nats"), curve(history))
+    write(
+        HERE / "gpt.csv",
+        ("step", "training_nats", "validation_nats"),
+        curve(history),
+    )
 
 
 def curve(history: training.History) -> list[tuple[int, float, float]]:
@@ -116,7 +118,7 @@ def grid_cell(
     )
 
 
-def record_grid(_: int) -> None:
+def record_grid() -> None:
     """Every width at every length, three seeds each."""
     train, watched = tokens()
     rows = []
@@ -126,13 +128,13 @@ def record_grid(_: int) -> None:
                 parameters, loss = grid_cell(train, watched, width, steps, seed)
                 rows.append((width, parameters, steps, seed, round(loss, 5)))
     write(
-        "grid.csv",
+        HERE / "grid.csv",
         ("width", "parameters", "steps", "seed", "validation_nats"),
         rows,
     )
 
 
-def record_optimizers(_: int) -> None:
+def record_optimizers() -> None:
     """The model of the long run after 400 steps of each optimizer at each rate, two seeds each."""
     train, watched = tokens()
     batches = data.TokenBatches(train, watched, block_size=BLOCK)
@@ -143,7 +145,11 @@ def record_optimizers(_: int) -> None:
             history = training.fit(new_model(96, 2, seed), batches, settings)
             nats = float(history.validation.iloc[-1])
             rows.append((optimizer, lr, seed, round(nats, 5)))
-    write("optimizers.csv", ("optimizer", "lr", "seed", "validation_nats"), rows)
+    write(
+        HERE / "optimizers.csv",
+        ("optimizer", "lr", "seed", "validation_nats"),
+        rows,
+    )
 
 
 def excerpts(test: list[data.Document]) -> list[data.Document]:
@@ -163,7 +169,7 @@ def xz(raw: bytes) -> int:
     return len(lzma.compress(raw, format=lzma.FORMAT_RAW, filters=filters))
 
 
-def record_assistant(_: int) -> None:
+def record_assistant() -> None:
     """Nats of each excerpt under the pretrained assistant, and what xz adds for it, each read by itself."""
     model, tokenizer = smollm2()
     train, _, test = texts()
@@ -187,64 +193,20 @@ def record_assistant(_: int) -> None:
             )
         )
     write(
-        "assistant.csv",
+        HERE / "assistant.csv",
         ("module", "name", "sha256", "bytes", "tokens", "nats", "xz_bytes"),
         rows,
     )
 
 
-def write(
-    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
-) -> None:
-    """A table as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def note(name: str, steps: int, seconds: float) -> None:
-    """Who made it, when, with what: one entry of run.json."""
-    path = HERE / "run.json"
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    packages = ("torch", "numpy", "tokenizers", "safetensors")
-    about[name] = {
-        "command": f"python book/recorded/pretraining/record.py {name}"
-        + (f" --steps {steps}" if name == "gpt" else ""),
-        "seeds": {"grid": list(SEEDS), "optimizers": list(SEEDS[:2])}.get(
-            name, [0]
-        ),
-        "machine": f"{platform.machine()}, one thread",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "versions": {"python": platform.python_version()}
-        | {p: importlib.metadata.version(p) for p in packages},
-        "sha256": {
-            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(HERE.glob(f"{name}.*"))
-        },
-    }
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
+TOKENIZERS = ("tokenizers",)
 RUNS = {
-    "gpt": record_gpt,
-    "grid": record_grid,
-    "optimizers": record_optimizers,
-    "assistant": record_assistant,
+    "gpt": Run(record_gpt, packages=TOKENIZERS),
+    "grid": Run(record_grid, SEEDS, TOKENIZERS),
+    "optimizers": Run(record_optimizers, SEEDS[:2], TOKENIZERS),
+    "assistant": Run(record_assistant, packages=TOKENIZERS),
 }
 
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        default=list(RUNS),
-        help=f"which of {', '.join(RUNS)}; all by default",
-    )
-    parser.add_argument("--steps", type=int, default=8_000, help="of the run gpt")
-    given = parser.parse_args(sys.argv[1:])
-    torch.set_num_threads(1)
-    for run in given.runs:
-        started = time.perf_counter()
-        RUNS[run](given.steps)
-        note(run, given.steps, time.perf_counter() - started)
-        print(f"{run}: {time.perf_counter() - started:.0f} s")
+    record(__file__, __doc__, RUNS)

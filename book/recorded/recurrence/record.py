@@ -5,17 +5,10 @@ LSTM and a GPT of the same size after as many steps on the same docstrings, and 
 ``longer``: that LSTM, trained for longer.
 """
 
-import argparse
-import csv
-import hashlib
-import importlib.metadata
 import itertools
-import json
-import platform
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +20,10 @@ from torch.nn import functional as F
 from companion import data, training
 from companion.models import GPT, GPTConfig
 from companion.models.recurrent import Recurrent
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording import Run, record, write
 
 HERE = Path(__file__).parent
 KINDS = ("rnn", "orthogonal rnn", "lstm", "lstm, bias 1", "lstm, chrono")
@@ -102,7 +99,11 @@ def record_adding() -> None:
     for length, kind, rate, seed in itertools.product(LENGTHS, KINDS, RATES, SEEDS):
         steps, loss = adding_run(kind, length, rate, seed)
         rows.append((kind, length, rate, seed, steps, round(loss, 5)))
-        write("adding.csv", ("kind", "length", "lr", "seed", "steps", "loss"), rows)
+        write(
+            HERE / "adding.csv",
+            ("kind", "length", "lr", "seed", "steps", "loss"),
+            rows,
+        )
 
 
 class Reader(nn.Module):
@@ -152,13 +153,13 @@ def record_text() -> None:
         trained("text", "lstm", Reader, PLAN),
         trained("text", "gpt", gpt, PLAN),
     ]
-    write("text.csv", HEADER, rows)
+    write(HERE / "text.csv", HEADER, rows)
 
 
 def record_longer() -> None:
     """The LSTM alone, for four times as many steps."""
     plan = replace(PLAN, steps=4 * PLAN.steps, warmup_steps=4 * PLAN.warmup_steps)
-    write("longer.csv", HEADER, [trained("longer", "lstm", Reader, plan)])
+    write(HERE / "longer.csv", HEADER, [trained("longer", "lstm", Reader, plan)])
 
 
 def trained(
@@ -175,53 +176,12 @@ def trained(
     return name, n, plan.steps, plan.lr, plan.seed, nats
 
 
-def write(
-    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
-) -> None:
-    """A table as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def note(name: str, seconds: float) -> None:
-    """Who made it, when, with what: one entry of run.json."""
-    path = HERE / "run.json"
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    packages = ("torch", "numpy", "safetensors")
-    about[name] = {
-        "command": f"python book/recorded/recurrence/record.py {name}",
-        "seeds": list(SEEDS),
-        "machine": f"{platform.machine()}, one thread",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "versions": {"python": platform.python_version()}
-        | {p: importlib.metadata.version(p) for p in packages},
-        "sha256": {
-            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(HERE.glob(f"{name}.*"))
-        },
-    }
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
 RUNS = {
-    "adding": record_adding,
-    "text": record_text,
-    "longer": record_longer,
+    "adding": Run(record_adding, SEEDS),
+    "text": Run(record_text),
+    "longer": Run(record_longer),
 }
 
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        default=list(RUNS),
-        help=f"which of {', '.join(RUNS)}; all by default",
-    )
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    for run in given.runs:
-        started = time.process_time()
-        RUNS[run]()
-        note(run, time.process_time() - started)
-        print(f"{run}: {time.process_time() - started:.0f} s")
+    record(__file__, __doc__, RUNS)

@@ -5,16 +5,9 @@ times as long. ``induction``: networks of one and of two layers on tokens that r
 what the transformers library computes from the assistant's file.
 """
 
-import argparse
-import csv
-import hashlib
-import importlib.metadata
-import json
-import platform
 import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,6 +26,10 @@ from companion.models import (
     smollm2,
 )
 from companion.packaged import package_folder
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recording import Run, record, write
 
 HERE = Path(__file__).parent
 PAD, START, END = (
@@ -216,7 +213,7 @@ def repeating(
     return model, right[targets >= 0].float().mean().item()
 
 
-def record_induction(_: str) -> list[str]:
+def record_induction() -> list[str]:
     """Three seeds of each size; the weights of the first of each."""
     sizes = {"two": (2, 32, 2), "one": (1, 32, 2), "wide": (1, 64, 4)}
     rows, files = [], ["induction.csv"]
@@ -229,14 +226,14 @@ def record_induction(_: str) -> list[str]:
                 save(f"{name}.safetensors", model)
                 files.append(f"{name}.safetensors")
     header = ("name", "layers", "width", "heads", "parameters", "seed")
-    write("induction.csv", (*header, "right"), rows)
+    write(HERE / "induction.csv", (*header, "right"), rows)
     return files
 
 
 # What another library computes from the assistant's file
 
 
-def record_logits(_: str) -> list[str]:
+def record_logits() -> list[str]:
     """Logits of the token after each question, by the transformers library in float32."""
     import transformers
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
@@ -260,7 +257,7 @@ def record_logits(_: str) -> list[str]:
         with torch.inference_mode():
             found.append(theirs(torch.tensor([ids])).logits[0, -1])
     save_file({"logits": torch.stack(found)}, HERE / "logits.safetensors")
-    write("logits.csv", ("question",), [(each,) for each in QUESTIONS])
+    write(HERE / "logits.csv", ("question",), [(each,) for each in QUESTIONS])
     return ["logits.csv", "logits.safetensors"]
 
 
@@ -271,54 +268,12 @@ def save(name: str, model: nn.Module) -> None:
     save_file(weights, HERE / name)
 
 
-def write(
-    name: str, header: tuple[str, ...], rows: list[tuple[object, ...]]
-) -> None:
-    """A table as a CSV file beside this one."""
-    with (HERE / name).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def note(name: str, files: list[str], seconds: float) -> None:
-    """Who made it, when, with what: one entry of run.json."""
-    path = HERE / "run.json"
-    about = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    packages = ["torch", "numpy", "safetensors"]
-    packages += ["transformers", "gguf"] if name == "logits" else []
-    about[name] = {
-        "command": f"python book/recorded/transformers/record.py {name}",
-        "seeds": [0, 1, 2] if name == "induction" else [0],
-        "machine": f"{platform.machine()}, one thread",
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "versions": {"python": platform.python_version()}
-        | {each: importlib.metadata.version(each) for each in packages},
-        "sha256": {
-            file: hashlib.sha256((HERE / file).read_bytes()).hexdigest()
-            for file in files
-        },
-    }
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
 RUNS = {
-    **dict.fromkeys(FAMILIES, record_family),
-    "induction": record_induction,
-    "logits": record_logits,
+    **{name: Run(partial(record_family, name)) for name in FAMILIES},
+    "induction": Run(record_induction, range(3)),
+    "logits": Run(record_logits, packages=("transformers", "gguf")),
 }
 
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        default=list(RUNS),
-        help=f"which of {', '.join(RUNS)}; all by default",
-    )
-    given = parser.parse_args(sys.argv[1:])
-    torch.set_num_threads(1)
-    for run in given.runs:
-        started = time.perf_counter()
-        made = RUNS[run](run)
-        note(run, made, time.perf_counter() - started)
-        print(f"{run}: {time.perf_counter() - started:.0f} s", flush=True)
+    record(__file__, __doc__, RUNS)
