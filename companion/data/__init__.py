@@ -25,9 +25,11 @@ from companion.data.download import download, download_archive
 from companion.data.graphs import Graph, planted_graph, split_nodes
 from companion.data.images import digit_scenes, digits, photo_crops, stratified_split
 from companion.data.imports import import_graph
+from companion.data.json_lines import json_lines
 from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
 from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
+from companion.data.questions import ChoiceQuestion, OpenQuestion, read_questions
 from companion.data.speech_commands import speech_commands
 from companion.data.tables import purchases, r_table
 from companion.data.tensors import TensorBatches
@@ -54,11 +56,13 @@ __all__ = [
     "PACKAGES",
     "CaptionedShapes",
     "CharacterVocabulary",
+    "ChoiceQuestion",
     "CorpusConfig",
     "DatasetBatches",
     "Document",
     "Graph",
     "MapDataset",
+    "OpenQuestion",
     "PlantedCorpus",
     "SkipGramBatches",
     "TensorBatches",
@@ -84,6 +88,7 @@ __all__ = [
     "encode_captions",
     "end_of_text_id",
     "import_graph",
+    "json_lines",
     "load_tokenizer",
     "lsh",
     "minhash",
@@ -99,6 +104,7 @@ __all__ = [
     "planted_graph",
     "purchases",
     "r_table",
+    "read_questions",
     "reversal_pairs",
     "save_corpus",
     "save_tokens",

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 from array import array
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt64
 
 from companion.data.corpora import Document, check_fraction
+from companion.data.json_lines import decoded, json_lines, texts_of
 
 PIECE = 2**14  #: bytes of a document that are held at once
 _MOST_HELD_OUT = 2**22  # bytes: each validation reads all of them, and more would not make its score surer by much
@@ -53,13 +53,13 @@ class TextFiles:
 
     def __iter__(self) -> Iterator[Document]:
         for path in self.files:
+            if path.suffix == ".jsonl":
+                yield from _json_lines(path, self.field)
+                continue
             with path.open("rb") as file:
-                if path.suffix == ".jsonl":
-                    yield from _json_lines(file, path, self.field)
-                else:
-                    pieces = _pieces(file, str(path))
-                    cut = len(self.files) == 1
-                    yield from _as_many(str(path), pieces) if cut else _as_one(str(path), pieces)
+                pieces = _pieces(file, str(path))
+                cut = len(self.files) == 1
+                yield from _as_many(str(path), pieces) if cut else _as_one(str(path), pieces)
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -70,26 +70,10 @@ def _files_below(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _json_lines(file: BinaryIO, path: Path, field: str) -> Iterator[Document]:
-    start = 0
-    for number, line in enumerate(file, start=1):
-        decoded = _decoded(line, start, str(path)).strip()
-        start += len(line)
-        if not decoded:
-            continue
-        where = f"{path}:{number}"
-        try:
-            record = json.loads(decoded)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"expected a JSON object in {where}, got something else ({error})") from error
-        if not isinstance(record, dict) or not isinstance(record.get(field), str):
-            got = f"an object with {', '.join(map(repr, record)) or 'nothing'}" if isinstance(record, dict) else "none"
-            raise ValueError(f"expected a JSON object with text in its field {field!r} in {where}, got {got}")
-        try:
-            text = record[field].encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"expected Unicode text in {where}, got half a surrogate pair ({error})") from error
-        yield from _as_one(where, _pieces(io.BytesIO(text), where))
+def _json_lines(path: Path, field: str) -> Iterator[Document]:
+    for place, record in json_lines(path):
+        [text] = texts_of(record, place, field)
+        yield from _as_one(place, _pieces(io.BytesIO(text.encode()), place))
 
 
 def _as_one(name: str, pieces: Iterable[tuple[int, str]]) -> Iterator[Document]:
@@ -112,7 +96,7 @@ def _pieces(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     start, left = 0, b""
     while block := left + file.read(PIECE - len(left)):
         end = _cut(block) if len(block) == PIECE else len(block)
-        text = _decoded(block[:end], start, name)
+        text = decoded(block[:end], start, name)
         if text.strip():
             yield start, text
         start, left = start + end, block[end:]
@@ -125,15 +109,6 @@ def _cut(block: bytes) -> int:
             return place + len(mark)
     lead = next((i for i in range(1, 5) if block[-i] & 0xC0 != 0x80), 1)  # a character's later bytes are 10xxxxxx
     return len(block) - lead
-
-
-def _decoded(block: bytes, start: int, name: str) -> str:
-    try:
-        text = block.decode()
-    except UnicodeDecodeError as error:
-        got = f"0x{block[error.start]:02x} at byte {start + error.start}"
-        raise ValueError(f"expected UTF-8 text in {name}, got {got}: convert the file, or take it out") from error
-    return text.removeprefix("\ufeff") if start == 0 else text
 
 
 @dataclass(frozen=True)
