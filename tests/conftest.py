@@ -55,3 +55,11 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def assistant():
+    """The real assistant and its tokenizer; converted where the cache does not have it. Tests do not change it."""
+    from companion.models import smollm2  # not above: its annotations are to be checked
+
+    return smollm2()

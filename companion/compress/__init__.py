@@ -1,6 +1,21 @@
 """A trained model made smaller and faster: fewer bits, fewer weights, a smaller model, fewer steps of the large one."""
 
+from companion.compress.embedding import QuantizedEmbedding
+from companion.compress.linear import QuantizedLinear
+from companion.compress.model import load_quantized, model_bytes, quantize, save_quantized
 from companion.compress.normal_float import nf4_levels
 from companion.compress.weights import QuantizedScales, QuantizedWeight, double_quantize, quantize_weight
 
-__all__ = ["QuantizedScales", "QuantizedWeight", "double_quantize", "nf4_levels", "quantize_weight"]
+__all__ = [
+    "QuantizedEmbedding",
+    "QuantizedLinear",
+    "QuantizedScales",
+    "QuantizedWeight",
+    "double_quantize",
+    "load_quantized",
+    "model_bytes",
+    "nf4_levels",
+    "quantize",
+    "quantize_weight",
+    "save_quantized",
+]

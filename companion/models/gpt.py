@@ -49,7 +49,7 @@ from companion.models.modes import evaluating
 from companion.models.sampling import check_filters, check_temperature, draw
 
 
-def make_norm(config: GPTConfig) -> nn.Module:
+def make_norm(config: GPTConfig) -> nn.RMSNorm | nn.LayerNorm:
     """A normalization of the residual stream."""
     if config.norm == "rms":
         return nn.RMSNorm(config.n_embd, eps=config.norm_eps)
@@ -238,7 +238,7 @@ class GPT(nn.Module):
             first=first_columns(tokens, options.get("padding_mask")),
             stop=stop,
             block=self.config.block_size,
-            cache=KVCache(self.config, tokens.shape[0], room, self.wte.weight),
+            cache=KVCache(self.config, tokens.shape[0], room, self.ln_f.weight),
             logits=self._next,
             draw=partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator),
         )
@@ -249,7 +249,8 @@ class GPT(nn.Module):
         return self._head(self._hidden(tokens, cache, first)[:, -1])
 
     def _head(self, x: Float[Tensor, "*positions width"]) -> Float[Tensor, "*positions vocab"]:
-        return F.linear(self.ln_f(x), self.wte.weight if self.lm_head is None else self.lm_head.weight)
+        x = self.ln_f(x)
+        return F.linear(x, self.wte.weight) if self.lm_head is None else self.lm_head(x)
 
     def _hidden(
         self,
@@ -260,7 +261,7 @@ class GPT(nn.Module):
         """The residual stream after the last block; rows start at ``first``, where it is given."""
         start = 0 if cache is None else cache.length
         end = start + tokens.shape[1]
-        x, turn, mask = F.embedding(tokens, self.wte.weight), None, None
+        x, turn, mask = self.wte(tokens), None, None
         if first is not None:
             mask = visible(first, start, end)
         if self.wpe is None:

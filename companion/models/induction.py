@@ -114,7 +114,7 @@ def induction_score(model: GPT, *, period: int = 25, batch: int = 8, seed: int =
             f"got {period}"
         )
     tokens = repeated_tokens(model.config.vocab_size, period=period, batch=batch, seed=seed)
-    weights = attention_weights(model, tokens.to(model.wte.weight.device))
+    weights = attention_weights(model, tokens.to(model.ln_f.weight.device))
     return weights.diagonal(1 - period, dim1=3, dim2=4)[..., 1:].mean(dim=(1, 3))
 
 
