@@ -1,14 +1,14 @@
-"""The command line: ``python -m companion pretrain`` and ``python -m companion generate``."""
+"""The command line: ``python -m companion COMMAND``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from companion import runtime
-from companion.commands import generate, pretrain
+from companion.commands import generate, pretrain, serve
 from companion.commands.options import Parser
 
-_COMMANDS = {"pretrain": pretrain, "generate": generate}
+_COMMANDS = {"pretrain": pretrain, "generate": generate, "serve": serve}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +40,8 @@ def _refused(why: str) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="python -m companion", description="Trains a GPT on text that is on this machine, and writes with it."
+        prog="python -m companion",
+        description="Trains a GPT on text that is on this machine, writes with it, and serves it.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():

@@ -239,13 +239,22 @@ class GPT(nn.Module):
             stop=stop,
             block=self.config.block_size,
             cache=KVCache(self.config, tokens.shape[0], room, self.ln_f.weight),
-            logits=self._next,
+            logits=self.next_logits,
             draw=partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator),
         )
 
-    def _next(
-        self, tokens: Int[Tensor, "batch new"], cache: KVCache, first: Int[Tensor, " batch"] | None
+    def next_logits(
+        self, tokens: Int[Tensor, "batch new"], cache: KVCache, first: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch vocab"]:
+        """The logits after the last of new ``tokens``, which ``cache`` holds afterwards beside those that it held.
+
+        Several new tokens are for an empty cache; to one that holds some, they come one at a time.
+
+        Args:
+            tokens: the new columns; nothing is checked.
+            cache: with room for them.
+            first: of each row, its first column, where what stands before is padding; None where all start at 0.
+        """
         return self._head(self._hidden(tokens, cache, first)[:, -1])
 
     def _head(self, x: Float[Tensor, "*positions width"]) -> Float[Tensor, "*positions vocab"]:

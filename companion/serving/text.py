@@ -1,0 +1,57 @@
+"""Tokens to text as they come: whole characters only, and nothing from a stop text on."""
+
+from collections.abc import Sequence
+
+from companion.models import ChatTokenizer
+
+_BROKEN = "\ufffd"
+
+
+class TextStream:
+    """The text of tokens that arrive one at a time.
+
+    Args:
+        tokenizer: the model's.
+        stop: texts that end the answer; none of them is given out, not even its beginning.
+
+    Example:
+        >>> from companion.data import train_tokenizer
+        >>> tokenizer = ChatTokenizer(train_tokenizer(["é"], 257), None, {"eos_token": "<|endoftext|>"})
+        >>> stream = TextStream(tokenizer)
+        >>> [stream.push(token) for token in tokenizer.encode("aé")]  # é is two tokens
+        ['a', '', 'é']
+    """
+
+    def __init__(self, tokenizer: ChatTokenizer, stop: Sequence[str] = ()) -> None:
+        if not all(stop):
+            raise ValueError("expected stop texts with at least one character each, got an empty one")
+        self._tokenizer, self._stop, self._tokens = tokenizer, tuple(stop), list[int]()
+        self._given = 0
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """What may be given out now that this token is there."""
+        self._tokens.append(token)
+        text = self._text()
+        ends = [at for stop in self._stop if (at := text.find(stop)) >= 0]
+        self.stopped = bool(ends)
+        return self._give(text, min(ends) if ends else self._safe(text))
+
+    def flush(self) -> str:
+        """What was held back: no more tokens come."""
+        text = self._text()
+        return "" if self.stopped else self._give(text, len(text))
+
+    def _text(self) -> str:
+        return self._tokenizer.decode(self._tokens, skip_special_tokens=True)
+
+    def _safe(self, text: str) -> int:
+        """How much of the text no later token can change, and holds no beginning of a stop text at its end."""
+        whole = len(text.rstrip(_BROKEN))
+        begun = [n for stop in self._stop for n in range(1, len(stop)) if text[:whole].endswith(stop[:n])]
+        return whole - max(begun, default=0)
+
+    def _give(self, text: str, end: int) -> str:
+        new = text[self._given : end]
+        self._given = max(self._given, end)
+        return new
