@@ -5,8 +5,8 @@ bandwidth: fewer bytes, less time. That holds only where the weights are read in
 layer that first writes them out in float32 is smaller and slower. torch has kernels that do this on the CPU for
 
 - 8 bits, ``symmetric``, a scale a row: :math:`y = s \odot (Qx)`;
-- 4 bits, ``affine``, in groups: :math:`y_o = \sum_g \sum_{i \in g} (s_{og} (q_{oi} - 8) + m_{og})\, x_i`, with
-  :math:`m = s\,(8 - z)`.
+- 4 bits, ``affine`` or ``offset``, in groups:
+  :math:`y_o = \sum_g \sum_{i \in g} (s_{og} (q_{oi} - 8) + m_{og})\, x_i`, with :math:`m = s\,(8 - z)`.
 
 They take activations in bfloat16, with sums in float32: the inputs and the outputs of a layer carry 8 significant
 bits, an error of at most 0.4% of each, random and below that of the weights. Their float32 kernels are no faster than
@@ -96,24 +96,24 @@ class QuantizedLinear(nn.Module):
         if bits == 8:
             small.set_weight(quantize_weight(layer.weight))
         else:
-            small.set_weight(quantize_weight(layer.weight, bits=4, group_size=group_size, scheme="affine"))
+            small.set_weight(quantize_weight(layer.weight, bits=4, group_size=group_size, scheme="offset"))
         return small
 
     def set_weight(self, weight: QuantizedWeight) -> None:
-        """Takes a weight that :func:`quantize_weight`, or :func:`gptq`, has put into this layer's format.
+        """Takes a weight in this layer's format: what :func:`quantize_weight` rounded to the nearest, or others rounded.
 
         Raises:
             ValueError: for other bits, another scheme, another group size or another shape.
         """
         groups = 1 if self.bits == 8 else self.in_features // self.group_size
-        expected = self.bits, "symmetric" if self.bits == 8 else "affine", (self.out_features, groups)
-        scales = weight.whole_scales()
-        got = weight.bits, weight.scheme, tuple(scales.shape)
-        codes = weight.whole_codes()
-        if got != expected or codes.shape[1] != self.in_features:
-            told = f"bits, scheme and scales {expected} of {self.in_features} inputs"
+        schemes = ("symmetric",) if self.bits == 8 else ("affine", "offset")
+        scales, codes = weight.whole_scales(), weight.whole_codes()
+        expected = self.bits, (self.out_features, groups), self.in_features
+        got = weight.bits, tuple(scales.shape), codes.shape[1]
+        if got != expected or weight.scheme not in schemes:
             raise ValueError(
-                f"expected a weight with {told}, got {got} of {codes.shape[1]}: quantize it for this layer"
+                f"expected bits, shape of the scales and inputs {expected}, {' or '.join(schemes)}, got {got}, "
+                f"{weight.scheme}: quantize the weight for this layer"
             )
         if self.bits == 8:
             self.codes, self.scales = signed(weight)

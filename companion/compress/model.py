@@ -22,11 +22,12 @@ def quantize(model: GPT, *, bits: int = 8, group_size: int = 64) -> GPT:
 
     Embeddings and output layer get 8 bits in either case: the output layer decides between tokens, and llama.cpp keeps
     it finer as well. Normalizations, biases and learned positions stay as they are. Weights are rounded to the nearest
-    code; :func:`gptq` rounds better, for inputs that it is shown.
+    code.
 
     Args:
         model: a plain GPT on the CPU, which is changed.
-        bits: of the layers inside the blocks: 8, with a scale a row; or 4, with scale and offset a group.
+        bits: of the layers inside the blocks: 8, with a scale a row; or 4, with scale and offset a group. Groups of 32
+            give the assistant of :func:`companion.models.smollm2` its own 4-bit weights back.
         group_size: with 4 bits, inputs that share a scale: 32, 64, 128 or 256.
 
     Returns:

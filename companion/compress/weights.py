@@ -8,8 +8,10 @@ scale :math:`s`, and stands for
 
 ``symmetric``: :math:`z = 2^{b-1}` and :math:`s = \max|w| / (2^{b-1} - 1)`. ``affine``:
 :math:`s = (\max(w, 0) - \min(w, 0)) / (2^b - 1)` and :math:`z = \mathrm{round}(-\min(w, 0) / s)`, for groups that lean
-to one side. Both represent 0 exactly, and no weight is off by more than :math:`s / 2`. ``nf4``: :math:`q` names the
-nearest of 16 levels :math:`c_q` in [-1, 1] (:func:`nf4_levels`), and :math:`\hat w = s\,c_q` with
+to one side. Both represent 0 exactly. ``offset``: :math:`s = (\max w - \min w) / (2^b - 1)` and :math:`z = -\min w / s`
+as it is, not rounded, so that both ends of a group are met exactly and 0 is not: what llama.cpp's Q4_1 does, whose
+weights it gives back as they were. In all three no weight is off by more than :math:`s / 2`. ``nf4``: :math:`q` names
+the nearest of 16 levels :math:`c_q` in [-1, 1] (:func:`nf4_levels`), and :math:`\hat w = s\,c_q` with
 :math:`s = \max|w|`.
 
 Smaller groups follow the weights more closely and cost more scales: a float32 scale a group of 64 is half a bit a
@@ -19,7 +21,7 @@ Axes: out and in, of a linear layer; group, the groups of a row.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -31,7 +33,7 @@ from companion.compress.normal_float import nf4_levels
 from companion.compress.packing import pack, unpack
 from companion.models.checks import check_tensor
 
-Scheme = Literal["symmetric", "affine", "nf4"]
+Scheme = Literal["symmetric", "affine", "offset", "nf4"]
 #: Scales that share a scale of their own in double quantization, as in the paper.
 SCALES_A_BLOCK = 256
 
@@ -43,7 +45,8 @@ class QuantizedWeight:
     Attributes:
         codes: uint8 [out, in]; of 4 bits, two in a byte.
         scales: float32 [out, group], or these in 8 bits.
-        zeros: the zero point of each group, uint8 [out, group]; None where it is the same everywhere.
+        zeros: the zero point of each group, [out, group]: uint8, or float32 of ``offset``; None where it is the same
+            everywhere.
         bits: of a code.
         scheme: what a code stands for.
     """
@@ -148,12 +151,17 @@ def quantize_weight(
     elif scheme == "symmetric":
         scales = _positive(groups.abs().amax(dim=-1) / (2 ** (bits - 1) - 1))
         codes = (groups / scales[..., None]).round() + 2 ** (bits - 1)
-    else:
+    elif scheme == "affine":
         low, high = groups.amin(dim=-1).clamp(max=0), groups.amax(dim=-1).clamp(min=0)
         scales = _positive((high - low) / (2**bits - 1))
         zeros = (-low / scales).round()
         codes = ((groups / scales[..., None]).round() + zeros[..., None]).clamp(0, 2**bits - 1)
         zeros = zeros.to(torch.uint8)
+    else:
+        low, high = groups.amin(dim=-1), groups.amax(dim=-1)
+        scales = torch.where(high > low, (high - low) / (2**bits - 1), _positive(low.abs()))
+        zeros = -low / scales
+        codes = ((groups - low[..., None]) / scales[..., None]).round()
     whole = codes.to(torch.uint8).flatten(1)
     return QuantizedWeight(pack(whole) if bits == 4 else whole, scales, zeros, bits, scheme)
 
@@ -188,7 +196,7 @@ def _positive(scales: Tensor) -> Tensor:
 
 def _check(weight: Tensor, bits: int, group_size: int | None, scheme: str) -> None:
     check_tensor("weight", weight, "out", "in")
-    check_one_of("scheme", scheme, ("symmetric", "affine", "nf4"))
+    check_one_of("scheme", scheme, get_args(Scheme))
     if bits not in (8, 4) or (scheme == "nf4" and bits != 4):
         raise ValueError(f"expected bits of 8 or 4, and of 4 with scheme='nf4'; got {bits!r} with scheme={scheme!r}")
     width = weight.shape[1]

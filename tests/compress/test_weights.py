@@ -14,7 +14,7 @@ BITSANDBYTES = [
     -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 ]  # fmt: skip
-KINDS = [(8, "symmetric"), (4, "symmetric"), (8, "affine"), (4, "affine"), (4, "nf4")]
+KINDS = [(8, "symmetric"), (4, "symmetric"), (8, "affine"), (4, "affine"), (8, "offset"), (4, "offset"), (4, "nf4")]
 
 
 def leaning(rows=11, columns=84):
@@ -36,6 +36,10 @@ def one_by_one(group, bits, scheme):
     if scheme == "nf4":
         scale = largest or 1.0
         return [scale * min(BITSANDBYTES, key=lambda level: abs(level - w / scale)) for w in group]
+    if scheme == "offset":
+        low, high = min(group), max(group)
+        scale = (high - low) / top or abs(low) or 1.0
+        return [low + scale * round((w - low) / scale) for w in group]
     if scheme == "symmetric":
         scale, zero = largest / (2 ** (bits - 1) - 1) or 1.0, 2 ** (bits - 1)
     else:
@@ -84,7 +88,21 @@ def test_no_weight_is_off_by_more_than_half_a_step_and_zero_stays(bits, scheme):
     error = (quantized.dequantize() - weight).abs()
     assert (error <= steps / 2 + 1e-6).all()
     assert (error > 0.4 * steps).any()  # the bound is no loose one
-    assert (quantized.dequantize()[weight == 0] == 0).all()
+    if scheme != "offset":
+        assert (quantized.dequantize()[weight == 0] == 0).all()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_an_offset_gives_weights_back_that_have_been_on_such_a_grid(bits):
+    """As llama.cpp's Q4_1 has them: a minimum and a step in half precision, codes that reach both ends."""
+    low, step = torch.randn(7, 5, 1).half().float(), torch.rand(7, 5, 1).half().float()
+    codes = torch.randint(2**bits, (7, 5, 32))
+    codes[..., 3], codes[..., 8] = 0, 2**bits - 1
+    weight = (low + step * codes).flatten(1)
+    quantized = quantize_weight(weight, bits=bits, group_size=32, scheme="offset")
+    assert torch.equal(quantized.whole_codes(), codes.flatten(1).to(torch.uint8))
+    torch.testing.assert_close(quantized.dequantize(), weight, rtol=1e-5, atol=1e-5)
+    assert (quantize_weight(weight, bits=bits, group_size=32, scheme="affine").dequantize() - weight).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(("bits", "scheme"), KINDS)
