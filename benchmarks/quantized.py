@@ -111,8 +111,8 @@ def main() -> None:
         f"\nAsked: int8 at least {ASKED} times fp32; it is {gain:.2f} times. Embeddings and output layer have 8 bits "
         f"in both formats of 4 bits. The loss is over {rows.numel():,} tokens of docstrings of torch.\n",
         "The assistant's file has 4-bit weights in groups of 32 already, dequantized when it is read: 4 bits in such "
-        "groups give them back, and cost next to nothing. A model that has never been quantized pays more, as the groups "
-        "of 64 show.",
+        "groups give them back, and cost next to nothing. A model that has never been quantized pays more, as the "
+        "groups of 64 show.",
     ]
     report.write("quantized-cpu.md", "\n".join(lines))
     assert gain >= ASKED, f"expected int8 at least {ASKED} times as fast as fp32, got {gain:.2f}"

@@ -100,7 +100,7 @@ class QuantizedLinear(nn.Module):
         return small
 
     def set_weight(self, weight: QuantizedWeight) -> None:
-        """Takes a weight in this layer's format: what :func:`quantize_weight` rounded to the nearest, or others rounded.
+        """Takes a weight in this layer's format, however it was rounded.
 
         Raises:
             ValueError: for other bits, another scheme, another group size or another shape.
