@@ -46,6 +46,7 @@ from companion.data.tokens import (
     pad_left,
     train_tokenizer,
 )
+from companion.data.voices import VOICES_RATE, two_voices
 from companion.data.words import PlantedCorpus, SkipGramBatches, planted_corpus
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "CIFAR10_CLASSES",
     "END_OF_TEXT",
     "PACKAGES",
+    "VOICES_RATE",
     "CaptionedShapes",
     "CharacterVocabulary",
     "ChoiceQuestion",
@@ -117,6 +119,7 @@ __all__ = [
     "stratified_split",
     "token_corpus",
     "train_tokenizer",
+    "two_voices",
     "with_clutter",
     "write_corpus",
     "write_tokens",

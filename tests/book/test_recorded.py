@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 RECORDED = Path(__file__).parents[2] / "book" / "recorded"
 FOLDERS = sorted(path.parent for path in RECORDED.glob("*/run.json"))
@@ -120,6 +121,14 @@ def test_the_first_requests_of_probability_come_out_again() -> None:
         assert (row[0], int(row[1])) == now[:2]
         assert int(row[2]) == pytest.approx(now[2], abs=1)
         assert 0.1 < now[3] / float(row[3]) < 10
+
+
+@pytest.mark.slow
+def test_the_first_reviews_of_linear_algebra_come_out_again() -> None:
+    script = load(RECORDED / "linear_algebra" / "record.py")
+    recorded = load_file(RECORDED / "linear_algebra" / "reviews.safetensors")["vectors"]
+    assert recorded.shape == (script.REVIEWS, 384)
+    assert torch.allclose(script.embed(64), recorded[:64].float(), atol=1e-3)
 
 
 def load(path: Path) -> ModuleType:
