@@ -132,7 +132,8 @@ def activation_numbers(config: GPTConfig, *, time: int, recompute: bool = False)
     their outputs (:math:`4d`), queries, keys and values, attention's output (:math:`d`) and one sum a head, and the
     feed-forward layers: :math:`2m` numbers with GELU, :math:`4m` with a gate. An RMSNorm keeps :math:`d` more. Behind
     the blocks come the last normalization and the logarithms of :math:`V` probabilities. It is linear in ``time``, as
-    the fused kernel of attention stores no scores (Dao et al. 2022). Rotary angles and token ids are left out.
+    the fused kernel of attention stores no scores (Dao et al. 2022). Rotary angles, token ids and
+    ``qk_norm`` are left out.
 
     Args:
         config: the model's sizes.
@@ -141,7 +142,7 @@ def activation_numbers(config: GPTConfig, *, time: int, recompute: bool = False)
     """
     width = config.n_embd
     norm = 2 * width + (width + 1 if config.norm == "rms" else 2)
-    attention = (config.n_head + 2 * config.kv_heads) * config.head_dim + width + config.n_head
+    attention = (2 * config.n_head + 2 * config.kv_heads) * config.head_dim + config.n_head
     block = 2 * norm + attention + (4 if config.feed_forward == "swiglu" else 2) * config.inner
     blocks = config.n_layer * width + block if recompute else config.n_layer * block
     return time * (blocks + norm + config.vocab_size)

@@ -39,6 +39,7 @@ from companion.models.recurrent import GRUCell, LSTMCell, Recurrent, RNNCell, un
 from companion.models.resnet import ResNet, ResNetConfig
 from companion.models.rl.policy import ActorCritic, ActorCriticConfig
 from companion.models.rl.rollout import Rollout, VectorEnvironments, advantages, discounted_returns, rollout
+from companion.models.rope_scaling import RopeScaling
 from companion.models.sentence_encoder import (
     SentenceEncoder,
     SentenceEncoderConfig,
@@ -102,6 +103,7 @@ __all__ = [
     "ResNet",
     "ResNetConfig",
     "Rollout",
+    "RopeScaling",
     "SentenceEncoder",
     "SentenceEncoderConfig",
     "Seq2Seq",

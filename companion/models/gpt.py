@@ -274,7 +274,12 @@ class GPT(nn.Module):
         if first is not None:
             mask = visible(first, start, end)
         if self.wpe is None:
-            turn = rotation(positions(start, end, tokens.device, first), self.config.head_dim, self.config.rope_theta)
+            turn = rotation(
+                positions(start, end, tokens.device, first),
+                self.config.head_dim,
+                self.config.rope_theta,
+                self.config.rope_scaling,
+            )
         elif first is None:
             x = x + self.wpe.weight[start:end]
         else:
@@ -302,11 +307,11 @@ class GPT(nn.Module):
         return f"vocab_size is {self.config.vocab_size}: was the text encoded with this model's tokenizer?"
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """The model of a Hugging Face GPT-2 or Llama folder, of one that this class wrote, or of a GGUF file.
+    def from_pretrained(cls, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Self:
+        """The model of a Hugging Face folder of GPT-2, Llama, Mistral, Qwen2 or Qwen3, of our own, or of a GGUF file.
 
         The folder holds ``config.json`` and ``model.safetensors``, or several such files and their index; or one GGUF
-        file, whose quantized weights become float32. The model is in evaluation mode.
+        file, whose quantized weights are dequantized. The model is in evaluation mode, its weights in ``dtype``.
 
         Raises:
             FileNotFoundError: where one of the files is missing.
@@ -315,7 +320,7 @@ class GPT(nn.Module):
         """
         config, weights = read_folder(Path(folder))
         with torch.device("meta"):  # no random weights: each of them is replaced
-            model = cls(config)
+            model = cls(config).to(dtype)
         model.to_empty(device=torch.get_default_device())
         copy_weights(model, weights)
         return model.eval()

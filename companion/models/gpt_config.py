@@ -5,6 +5,7 @@ from typing import Literal
 
 from companion.checks import check_choices, check_sizes
 from companion.models.checks import check_dropout
+from companion.models.rope_scaling import RopeScaling
 
 PositionName = Literal["learned", "rotary"]
 NormName = Literal["layer", "rms"]
@@ -19,7 +20,7 @@ class GPTConfig:
         vocab_size: number of distinct tokens.
         block_size: longest sequence, in tokens.
         n_layer: number of blocks.
-        n_head: attention heads a block; divides ``n_embd``.
+        n_head: attention heads a block; divides ``n_embd``, unless there is a ``head_size``.
         n_embd: width of the residual stream, in numbers a token.
         dropout: probability with which activations are dropped in training.
         bias: whether linear layers and layer normalizations have biases, as GPT-2 has.
@@ -31,6 +32,10 @@ class GPTConfig:
         n_inner: width between the feed-forward layers; None is 4 · ``n_embd``.
         n_kv_head: heads of keys and values, shared by ``n_head`` of queries, which it divides; None is ``n_head``.
         tied: whether the output weights are the token embeddings.
+        head_size: dimensions of a head; None is ``n_embd`` / ``n_head``.
+        qkv_bias: whether queries, keys and values have biases where no other layer has, as Qwen2's.
+        qk_norm: whether each head's queries and keys are normalized (RMS) before they are turned, as Qwen3's.
+        rope_scaling: how the rotary angles are changed for long texts; None leaves them.
 
     Raises:
         ValueError: naming the field and the value that cannot be.
@@ -59,16 +64,20 @@ class GPTConfig:
     n_inner: int | None = None
     n_kv_head: int | None = None
     tied: bool = True
+    head_size: int | None = None
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    rope_scaling: RopeScaling | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("n_inner", "n_kv_head") if getattr(self, name) is not None]
+        given = [name for name in ("n_inner", "n_kv_head", "head_size") if getattr(self, name) is not None]
         check_sizes(self, "vocab_size", "block_size", "n_layer", "n_head", "n_embd", *given)
         check_choices(self, positions=PositionName, norm=NormName, feed_forward=FeedForwardName)
         check_dropout(self)
         for name in ("rope_theta", "norm_eps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"expected {name} above 0, got {getattr(self, name)}")
-        if self.n_embd % self.n_head:
+        if self.head_size is None and self.n_embd % self.n_head:
             lower, upper = self.n_embd // self.n_head * self.n_head, -(-self.n_embd // self.n_head) * self.n_head
             near = " or ".join(str(width) for width in (lower, upper) if width)
             raise ValueError(
@@ -80,16 +89,18 @@ class GPTConfig:
             raise ValueError(
                 f"expected n_kv_head to divide n_head={self.n_head}, got {self.n_kv_head}: take one of {fitting}"
             )
+        if self.rope_scaling is not None and self.positions != "rotary":
+            raise ValueError("expected rope_scaling with positions='rotary', got positions='learned'")
         if self.positions == "rotary" and self.head_dim % 2:
             raise ValueError(
-                f"expected n_embd / n_head to be even with positions='rotary', which turns pairs of dimensions, "
-                f"got {self.n_embd} / {self.n_head} = {self.head_dim}: change n_embd or n_head"
+                f"expected an even number of dimensions a head with positions='rotary', which turns pairs of them, got "
+                f"{self.head_dim}: change n_embd, n_head or head_size"
             )
 
     @property
     def head_dim(self) -> int:
-        """Dimensions of a head, ``n_embd / n_head``."""
-        return self.n_embd // self.n_head
+        """``head_size``, or what None stands for."""
+        return self.n_embd // self.n_head if self.head_size is None else self.head_size
 
     @property
     def kv_heads(self) -> int:

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from companion.checks import check_whole
 from companion.models.gpt import GPT
 from companion.models.gpt_layers.attention import CausalSelfAttention
-from companion.models.gpt_layers.rotary import rotate
 from companion.models.modes import evaluating
 
 
@@ -61,9 +60,7 @@ def _attentions(model: GPT) -> list[CausalSelfAttention]:
 
 
 def _weights(attention: CausalSelfAttention, x: Tensor, _: Any, __: int, turn: Any = None, ___: Any = None) -> Tensor:
-    heads = attention.c_attn(x).unflatten(2, (-1, attention.head_dim))[:, :, : attention.n_head + attention.kv_heads]
-    if turn is not None:
-        heads = rotate(heads, *turn)
+    heads = attention.heads(x, turn)[:, :, : attention.n_head + attention.kv_heads]
     q, k = heads.transpose(1, 2).split_with_sizes((attention.n_head, attention.kv_heads), dim=1)
     k = k.repeat_interleave(attention.n_head // attention.kv_heads, dim=1)
     scores = q @ k.mT / attention.head_dim**0.5

@@ -15,10 +15,11 @@ from companion.training.config import TrainConfig
 #: The config behind each table.
 CONFIGS: dict[str, type[Any]] = {"data": CorpusConfig, "model": GPTConfig, "train": TrainConfig}
 #: What each table may say. Where a run is kept is not part of a recipe; vocabulary and seed are the data's.
+#: Scaled angles are those of models that others trained.
 TABLES = {
     table: {field.name for field in dataclasses.fields(config)} - without
     for (table, config), without in zip(
-        CONFIGS.items(), (set[str](), {"vocab_size"}, {"checkpoint_dir", "seed"}), strict=True
+        CONFIGS.items(), (set[str](), {"vocab_size", "rope_scaling"}, {"checkpoint_dir", "seed"}), strict=True
     )
 }
 

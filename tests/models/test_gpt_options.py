@@ -187,7 +187,7 @@ def test_the_cache_has_room_for_the_heads_of_keys_and_values_only():
         ({"n_inner": 1.5}, "n_inner to be a positive integer, got 1.5"),
         ({"norm_eps": 0.0}, "norm_eps above 0, got 0.0"),
         ({"rope_theta": -1.0}, "rope_theta above 0, got -1.0"),
-        ({"positions": "rotary", "n_embd": 45}, "n_embd / n_head to be even .* got 45 / 15 = 3: change n_embd"),
+        ({"positions": "rotary", "n_embd": 45}, "even number of dimensions a head .* got 3: change n_embd"),
     ],
 )
 def test_bad_options_are_refused(options, message):

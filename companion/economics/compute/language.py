@@ -12,7 +12,9 @@ from companion.models.gpt import GPTConfig
 def _(config: GPTConfig) -> int:
     width, bias = config.n_embd, config.bias
     norm = width + width * (bias and config.norm == "layer")
-    attention = linear(width, _qkv_width(config), bias=bias) + linear(width, width, bias=bias)
+    heads = config.n_head * config.head_dim
+    attention = linear(width, _qkv_width(config), bias=bias or config.qkv_bias) + linear(heads, width, bias=bias)
+    attention += 2 * config.head_dim * config.qk_norm
     feed_forward = _wide_layers(config) * linear(width, config.inner, bias=bias) + linear(
         config.inner, width, bias=bias
     )
@@ -24,8 +26,9 @@ def _(config: GPTConfig) -> int:
 @forward_flops.register
 def _(config: GPTConfig, *, batch: int, time: int, causal: bool = False) -> int:
     width, rows = config.n_embd, batch * time
-    attention = linear_flops(rows, width, _qkv_width(config) + width)
-    scores = batch * attention_flops(time, time, width) // (2 if causal else 1)
+    heads = config.n_head * config.head_dim
+    attention = linear_flops(rows, width, _qkv_width(config) + heads)
+    scores = batch * attention_flops(time, time, heads) // (2 if causal else 1)
     feed_forward = (_wide_layers(config) + 1) * linear_flops(rows, width, config.inner)
     return config.n_layer * (attention + scores + feed_forward) + linear_flops(rows, width, config.vocab_size)
 

@@ -22,9 +22,29 @@ class CausalSelfAttention(nn.Module):
         self.n_head, self.kv_heads, self.head_dim = config.n_head, config.kv_heads, config.head_dim
         self.dropout = config.dropout
         self.c_attn = nn.Linear(
-            config.n_embd, (config.n_head + 2 * config.kv_heads) * config.head_dim, bias=config.bias
+            config.n_embd,
+            (config.n_head + 2 * config.kv_heads) * config.head_dim,
+            bias=config.bias or config.qkv_bias,
         )
-        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.c_proj = nn.Linear(config.n_head * config.head_dim, config.n_embd, bias=config.bias)
+        self.q_norm: nn.RMSNorm | None = None
+        self.k_norm: nn.RMSNorm | None = None
+        if config.qk_norm:
+            self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+            self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
+
+    def heads(
+        self, x: Float[Tensor, "batch new width"], turn: Rotation | None = None
+    ) -> Float[Tensor, "batch new head dim"]:
+        """The heads of queries, then of keys, then of values, as attention takes them: normalized and turned."""
+        heads = self.c_attn(x).view(*x.shape[:2], -1, self.head_dim)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k, v = heads.split_with_sizes((self.n_head, self.kv_heads, self.kv_heads), dim=2)
+            heads = torch.cat([self.q_norm(q), self.k_norm(k), v], dim=2)
+        if turn is not None:
+            qk, v = heads.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=2)
+            heads = torch.cat([rotate(qk, *turn), v], dim=2)
+        return heads
 
     def forward(
         self,
@@ -38,10 +58,7 @@ class CausalSelfAttention(nn.Module):
 
         Without a mask, which is True where a position may be seen, all that are not later are seen.
         """
-        heads = self.c_attn(x).view(*x.shape[:2], -1, self.head_dim)
-        if turn is not None:
-            qk, v = heads.split_with_sizes((self.n_head + self.kv_heads, self.kv_heads), dim=2)
-            heads = torch.cat([rotate(qk, *turn), v], dim=2)
+        heads = self.heads(x, turn)
         if cache is None:  # split before the axes are swapped, so that gradients join as they lie in memory
             parts = heads.split_with_sizes((self.n_head, self.kv_heads, self.kv_heads), dim=2)
             q, k, v = (part.transpose(1, 2) for part in parts)

@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -13,7 +14,10 @@ from companion.models.hub import gpt2 as gpt2_folder
 from companion.models.hub import llama as llama_folder
 from companion.models.hub.folder import read_json, read_tensors, refuse_missing, write_hub_folder
 from companion.models.hub.gguf import GGUFFile, find_gguf
+from companion.models.rope_scaling import RopeScaling
 
+#: Options that the first folders do not have, and do without.
+_LATER = {"head_size", "qkv_bias", "qk_norm", "rope_scaling"}
 _HEAD, _EMBEDDINGS = "lm_head.weight", "wte.weight"
 
 
@@ -50,18 +54,26 @@ def read_folder(folder: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
         case "gpt2":
             config = gpt2_folder.from_json(given)
             weights = gpt2_folder.from_tensors(read_tensors(folder))
-        case "llama":
-            config = llama_folder.from_json(given)
+        case str(known) if known in llama_folder.TYPES:
+            config = llama_folder.from_json(raw)
             weights = llama_folder.from_tensors(read_tensors(folder), config)
         case "companion_gpt":
-            fields = [field.name for field in dataclasses.fields(GPTConfig)]
-            refuse_missing(raw, fields)
-            config, weights = GPTConfig(**{name: raw[name] for name in fields}), read_tensors(folder)
+            config, weights = _own_config(raw), read_tensors(folder)
         case other:
             raise ValueError(
-                f"expected model_type 'gpt2', 'llama' or 'companion_gpt' in {folder / 'config.json'}, got {other!r}"
+                f"expected model_type to be one of gpt2, {', '.join(llama_folder.TYPES)} or companion_gpt in "
+                f"{folder / 'config.json'}, got {other!r}"
             )
     return match_head(config, weights)
+
+
+def _own_config(raw: Mapping[str, Any]) -> GPTConfig:
+    fields = {field.name for field in dataclasses.fields(GPTConfig)}
+    refuse_missing(raw, sorted(fields - _LATER))
+    given = {name: value for name, value in raw.items() if name in fields}
+    if scaling := given.get("rope_scaling"):
+        given["rope_scaling"] = RopeScaling(**scaling)
+    return GPTConfig(**given)
 
 
 def match_head(config: GPTConfig, weights: Mapping[str, Tensor]) -> tuple[GPTConfig, dict[str, Tensor]]:

@@ -34,8 +34,8 @@ _FIELDS = {
 
 def fits(config: GPTConfig) -> bool:
     """Whether GPT-2 has all the options of ``config``."""
-    options = (config.positions, config.norm, config.feed_forward, config.kv_heads)
-    return options == ("learned", "layer", "gelu", config.n_head)
+    options = (config.positions, config.norm, config.feed_forward, config.kv_heads, config.head_size)
+    return options == ("learned", "layer", "gelu", config.n_head, None) and not (config.qkv_bias or config.qk_norm)
 
 
 def to_json(config: GPTConfig) -> dict[str, Any]:
