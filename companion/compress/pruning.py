@@ -64,7 +64,7 @@ def prune_magnitude(
         but: beginnings of the names of layers to leave alone.
 
     Returns:
-        The masks, False where a weight was set to 0, by the paths of the layers: training afterwards moves zeros too,
+        The masks, False where a weight was set to 0, by the paths of the layers. Training afterwards moves zeros too,
         unless it multiplies by the masks after each step.
 
     Raises:

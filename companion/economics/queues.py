@@ -103,7 +103,7 @@ class MMc:
 
     @property
     def load(self) -> float:
-        """Erlangs: servers that are busy on average."""
+        """Servers that are busy on average, in Erlangs."""
         return self.arrival_rate * self.mean_service
 
     @property

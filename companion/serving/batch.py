@@ -19,7 +19,7 @@ from companion.models.sampling import check_filters, check_temperature, sample
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a request draws its tokens: as :func:`companion.models.sampling.sample`; ``seed`` None draws anew each time.
+    """How a request draws its tokens: as :meth:`companion.models.GPT.generate`; ``seed`` None draws anew each time.
 
     Raises:
         ValueError: for a temperature or ``top_p`` out of its range, or fewer than one new token.

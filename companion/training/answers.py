@@ -35,7 +35,7 @@ def choose_answers(
         batch_size: choices at a time. The logits take 4 · batch_size · time · vocab_size bytes.
 
     Returns:
-        A row a question: ``answer`` (the right place), ``by_sum`` and ``by_length`` (the chosen places, from 0),
+        A row a question, with ``answer`` (the right place), ``by_sum`` and ``by_length`` (the chosen places, from 0),
         ``n_choices``, ``group``, and ``log_likelihoods``, a tuple with one a choice, in nats.
 
     Raises:
@@ -94,7 +94,7 @@ def write_answers(
         batch_size: questions at a time.
 
     Returns:
-        A row a question: ``prediction`` (the text), ``exact`` (:func:`exact_match`, 0 or 1), ``f1``
+        A row a question, with ``prediction`` (the text), ``exact`` (:func:`exact_match`, 0 or 1), ``f1``
         (:func:`answer_f1`), ``group``.
 
     Raises:

@@ -31,7 +31,7 @@ def text_losses(model: GPT, tokenizer: ChatTokenizer, texts: Sequence[str], *, b
         batch_size: windows at a time.
 
     Returns:
-        A row a text: ``nats`` (:math:`-\log p`), ``tokens``, ``words``, ``bytes`` (UTF-8).
+        A row a text, with ``nats`` (:math:`-\log p`), ``tokens``, ``words``, ``bytes`` (UTF-8).
 
     Raises:
         ValueError: for no text, one text in place of a list, an empty one.
