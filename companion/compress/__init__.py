@@ -6,6 +6,7 @@ from companion.compress.linear import QuantizedLinear
 from companion.compress.model import load_quantized, model_bytes, quantize, save_quantized
 from companion.compress.normal_float import nf4_levels
 from companion.compress.pruning import magnitude_mask, mask_2_4, prune_2_4, prune_heads, prune_magnitude
+from companion.compress.speculative import SpeculativeText, expected_tokens, speculative_generate
 from companion.compress.weights import QuantizedScales, QuantizedWeight, double_quantize, quantize_weight
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "QuantizedLinear",
     "QuantizedScales",
     "QuantizedWeight",
+    "SpeculativeText",
     "distillation_loss",
     "double_quantize",
+    "expected_tokens",
     "load_quantized",
     "magnitude_mask",
     "mask_2_4",
@@ -26,4 +29,5 @@ __all__ = [
     "quantize",
     "quantize_weight",
     "save_quantized",
+    "speculative_generate",
 ]

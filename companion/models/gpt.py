@@ -257,6 +257,19 @@ class GPT(nn.Module):
         """
         return self._head(self._hidden(tokens, cache, first)[:, -1])
 
+    def cached_logits(self, tokens: Int[Tensor, "batch new"], cache: KVCache) -> Float[Tensor, "batch new vocab"]:
+        """The logits after each of new ``tokens``, which ``cache`` holds afterwards beside those that it held.
+
+        Setting ``cache.length`` back takes tokens out again.
+
+        Args:
+            tokens: as many new columns as there are; nothing is checked.
+            cache: with room for them; all rows start at its beginning.
+        """
+        several = cache.length > 0 and tokens.shape[1] > 1  # of which each sees what stands before it
+        first = torch.zeros(tokens.shape[0], dtype=torch.int64, device=tokens.device) if several else None
+        return self._head(self._hidden(tokens, cache, first))
+
     def _head(self, x: Float[Tensor, "*positions width"]) -> Float[Tensor, "*positions vocab"]:
         x = self.ln_f(x)
         return F.linear(x, self.wte.weight) if self.lm_head is None else self.lm_head(x)
