@@ -205,7 +205,7 @@ CASES = {
         "series": column(walk), "max_order": count(0, 1, 3), "criterion": word("aic", "bic"), "level": LEVEL},
         (0, 2, 50, 60, 60), 60),
     "Autoregression.forecast": Case(lambda **a: series().forecast(**a), {
-        "steps": count(1, 5), "level": LEVEL}, (1,), 60),
+        "steps": count(1, 5), "level": LEVEL, "band": word("single", "path")}, (1,), 60),
     "Autoregression.plot": Case(lambda **a: series().plot(**a), {"steps": count(1, 5)}, (1,), 20),
     "bayesian_signed_rank": Case(stats.bayesian_signed_rank, {
         "a": NUMBERS, "b": NUMBERS, "rope": number(0, 0.1, 1e-300), "n_resamples": N_RESAMPLES, "seed": SEED}),

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 from statsmodels.stats.diagnostic import acorr_ljungbox
 from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 
@@ -62,6 +63,30 @@ def test_forecasts_return_to_the_mean_and_widen_to_the_series_own_spread():
     assert half_width == pytest.approx(1.96 * values.std(), rel=0.1)
 
 
+def test_the_band_of_a_path_is_that_of_a_multivariate_t():
+    values = np.random.default_rng(0).normal(size=200)
+    result = autoregression(values, max_order=0)
+    single, path = (result.forecast(7, band=band) for band in ("single", "path"))
+    ratio = ((path["high"] - path["forecast"]) / (single["high"] - single["forecast"])).to_numpy()
+    assert np.ptp(ratio) < 1e-9
+    shape = (np.eye(7) + 1 / 200) / (1 + 1 / 200)  # new noise, and the same error of the mean
+    limit = ratio[0] * stats.t.ppf(0.975, 199)
+    box = stats.multivariate_t(shape=shape, df=199).cdf(np.full(7, limit), lower_limit=np.full(7, -limit))
+    assert box == pytest.approx(0.95, abs=0.003)
+
+
+def test_the_band_of_a_path_holds_it_and_single_intervals_do_not():
+    rng, inside = np.random.default_rng(1), []
+    for _ in range(150):
+        values = simulated(np.array([1.3, -0.6]), 212, rng)
+        result = autoregression(values[:200], max_order=2)
+        bands = [result.forecast(12, band=band) for band in ("single", "path")]
+        inside.append([((b["low"] <= values[200:]) & (values[200:] <= b["high"])).all() for b in bands])
+    single, path = np.mean(inside, axis=0)
+    assert single < 0.75
+    assert path > 0.89
+
+
 def test_white_noise_needs_no_lag():
     result = autoregression(np.random.default_rng(0).normal(size=97), max_order=3)
     assert result.order == 0 == len(result.lags)
@@ -114,5 +139,7 @@ def test_refuses(values, options, message):
 def test_a_forecast_of_no_step_is_refused():
     with pytest.raises(ValueError, match="steps of at least 1"):
         autoregression(sunspots(), max_order=1).forecast(0)
+    with pytest.raises(ValueError, match="band to be one of single, path"):
+        autoregression(sunspots(), max_order=1).forecast(1, band="both")
     with pytest.raises(ValueError, match="steps to be a whole number"):
         autoregression(sunspots(), max_order=1).plot(steps=[9])
