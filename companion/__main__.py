@@ -3,18 +3,25 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from companion import runtime
-from companion.commands import generate, pretrain, serve
 from companion.commands.options import Parser
 
-_COMMANDS = {"pretrain": pretrain, "generate": generate, "serve": serve}
+#: Each is a module of ``companion.commands``, imported when it is asked for: all of them take seconds.
+_COMMANDS = {
+    "pretrain": "train a GPT on text of your own, or on the docstrings of installed packages",
+    "generate": "write text with a trained GPT",
+    "chat": "talk to an assistant in the terminal",
+    "evaluate": "score an assistant on questions of your own, with an interval, alone or beside another",
+    "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for what the user can put right, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(arguments[:1]).parse_args(arguments)
         options.run(options)
     except argparse.ArgumentError as error:
         known = error.message.startswith("expected --")
@@ -22,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, OverflowError) as error:
         return _refused(str(error))
     except (MemoryError, RuntimeError) as error:
+        from companion import runtime
+
         if not runtime.is_out_of_memory(error):
             raise
         return _refused(f"expected a run that fits the memory, got one that does not ({error!r}): take smaller sizes")
@@ -38,16 +47,18 @@ def _refused(why: str) -> int:
     return 2
 
 
-def _parser() -> Parser:
+def _parser(chosen: Sequence[str] = tuple(_COMMANDS)) -> Parser:
+    """The parser of all commands, of which those that are ``chosen`` have their options."""
     parser = Parser(
-        prog="python -m companion",
-        description="Trains a GPT on text that is on this machine, writes with it, and serves it.",
+        prog="python -m companion", description="Trains, adapts, talks to, scores and serves language models, here."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in _COMMANDS.items():
-        of_one = commands.add_parser(name, help=command.HELP)
-        of_one.set_defaults(run=command.run)
-        command.add(of_one)
+    for name, text in _COMMANDS.items():
+        of_one = commands.add_parser(name, help=text)
+        if name in chosen:
+            command = import_module(f"companion.commands.{name}")
+            of_one.set_defaults(run=command.run)
+            command.add(of_one)
     return parser
 
 

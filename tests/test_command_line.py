@@ -280,11 +280,12 @@ FREE = {
     "--text", "--field", "--packages", "--dropout", "--rope-theta", "--norm-eps", "--lr", "--min-lr-ratio",
     "--weight-decay", "--momentum", "--grad-clip", "--ema-decay", "--betas", "--steps", "--eval-every", "--patience",
     "--checkpoint-every", "--keep-checkpoints", "--batch-size", "--micro-batch-size", "--decay-steps", "--bias",
-    "--tied", "--compile", "--tensorboard", "--out", "--recipe", "--n-inner", "--block-size",
+    "--tied", "--compile", "--tensorboard", "--out", "--recipe", "--n-inner", "--block-size", "--system", "--data",
+    "--against",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["pretrain", "generate"])
+@pytest.mark.parametrize("command", ["pretrain", "generate", "chat", "evaluate"])
 def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     [commands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
@@ -294,7 +295,10 @@ def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys)
         for flag in action.option_strings
         if flag.strip("-")[:1] != "h"
     ]
-    needed = {"pretrain": ["--out", "new", "--packages", "none_such"], "generate": ["--model", "nowhere"]}[command]
+    needed = {
+        "pretrain": ["--out", "new", "--packages", "none_such"],
+        "evaluate": ["--data", "nowhere.jsonl"],
+    }.get(command, ["--model", "nowhere"])
     for flag in flags:
         for word in NONSENSE:
             status = main([command, *needed, f"{flag}={word}"])
@@ -484,7 +488,7 @@ def test_what_a_user_can_put_right_is_one_line(zoo, tmp_path, monkeypatch, capsy
     assert len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["pretrain", "generate"])
+@pytest.mark.parametrize("command", ["pretrain", "generate", "chat", "evaluate"])
 def test_help_explains_units(command, capsys):
     with pytest.raises(SystemExit) as done:
         main([command, "--help"])

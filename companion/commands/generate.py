@@ -1,7 +1,6 @@
 """``python -m companion generate``: a trained GPT writes."""
 
 import argparse
-from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
@@ -10,10 +9,9 @@ from tokenizers import Tokenizer
 
 from companion import data, runtime
 from companion.commands.options import reader
+from companion.commands.streaming import pieces
 from companion.models import GPT, ChatTokenizer
 from companion.models.hub.gguf import find_gguf
-
-HELP = "write text with a trained GPT"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +58,9 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         stop_tokens=stop_tokens,
     )
-    _show(tokenizer, prompt, (int(token) for token in written))
+    for piece in pieces(tokenizer.decode, (int(token) for token in written), before=prompt):
+        print(piece, end="", flush=True)
+    print()
 
 
 def _reading(path: Path, *, new: bool) -> tuple[Tokenizer, list[int], list[int]]:
@@ -82,17 +82,3 @@ def _put_before(tokenizer: Tokenizer) -> list[int]:
     encoding = tokenizer.encode("a")
     marked = takewhile(lambda pair: pair[1], zip(encoding.ids, encoding.special_tokens_mask, strict=True))
     return [token for token, _ in marked]
-
-
-def _show(tokenizer: Tokenizer, prompt: list[int], written: Iterable[int]) -> None:
-    """Prints text as soon as its characters are whole: one of three bytes may be three tokens."""
-    tokens, text = list(prompt), tokenizer.decode(prompt)
-    print(text, end="", flush=True)
-    shown = len(text)
-    for token in written:
-        tokens.append(token)
-        text = tokenizer.decode(tokens)
-        whole = len(text.rstrip("\ufffd"))
-        print(text[shown:whole], end="", flush=True)
-        shown = max(shown, whole)
-    print(text[shown:])

@@ -19,8 +19,6 @@ from companion.models.hub.weights import copy_weights
 from companion.training.history import Row
 from companion.training.recipe import CONFIGS, TABLES
 
-HELP = "train a GPT on text of your own, or on the docstrings of installed packages"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options: one for each field of the three configs."""

@@ -8,7 +8,6 @@ from companion import runtime
 from companion.commands.options import reader
 from companion.models import GPT, ChatTokenizer, smollm2
 
-HELP = "serve a chat model on this machine, with OpenAI's API and a chat page"
 KEY_VARIABLE = "COMPANION_API_KEYS"
 
 
