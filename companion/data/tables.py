@@ -8,11 +8,14 @@ import pandas as pd
 from companion.packaged import package_folder
 
 
-def purchases() -> pd.DataFrame:
+def purchases(*, sample: bool = False) -> pd.DataFrame:
     """Purchases at CDNOW, a shop for music: all of those who bought there for the first time early in 1997.
 
     Columns: ``customer`` (a number), ``date``, ``units`` (CDs), ``dollars``; a row a purchase, 69,659 of them by 23,570
     customers, from January 1997 to June 1998.
+
+    Args:
+        sample: only the 2,357 customers, one in ten, that most papers use; their numbers are those of the whole table.
 
     Raises:
         FileNotFoundError: without the package Lifetimes (MIT), which carries the file; the text says the command.
@@ -25,9 +28,12 @@ def purchases() -> pd.DataFrame:
         >>> len(table), table["customer"].nunique()
         (69659, 23570)
     """
-    path = package_folder("lifetimes") / "datasets/CDNOW_master.txt"
+    folder = package_folder("lifetimes") / "datasets"
     names = ["customer", "date", "units", "dollars"]
-    table = pd.read_csv(path, sep=r"\s+", skiprows=1, names=names, dtype={"date": str})
+    table = pd.read_csv(folder / "CDNOW_master.txt", sep=r"\s+", skiprows=1, names=names, dtype={"date": str})
+    if sample:
+        drawn = pd.read_csv(folder / "CDNOW_sample.txt", sep=r"\s+", header=None, usecols=[0])[0]
+        table = table[table["customer"].isin(drawn)].reset_index(drop=True)
     return table.assign(date=pd.to_datetime(table["date"], format="%Y%m%d"))
 
 

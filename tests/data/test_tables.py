@@ -29,6 +29,19 @@ def test_purchases_are_those_of_fader_and_hardie():
     assert table["dollars"].sum() == pytest.approx(2_500_315.63)
 
 
+def test_the_sample_is_the_one_that_papers_use():
+    """Fader, Hardie and Lee 2005: 2,357 customers; their repeat purchases and days come with the package."""
+    table = purchases(sample=True)
+    assert (len(table), table["customer"].nunique()) == (6_919, 2_357)
+    early = table[table["date"] <= "1997-09-30"].drop_duplicates(["customer", "date"])
+    dates = early.groupby("customer")["date"]
+    found = pd.DataFrame({"frequency": dates.size() - 1, "recency": (dates.max() - dates.min()).dt.days / 7})
+    printed = pd.read_csv(packaged.package_folder("lifetimes") / "datasets/cdnow_customers_summary.csv")
+    order = ["frequency", "recency"]  # the rows of the two files are in different orders
+    printed, found = (rows[order].sort_values(order).to_numpy() for rows in (printed, found))
+    assert found == pytest.approx(printed, abs=0.006)
+
+
 @pytest.mark.parametrize("key", TABLES, ids="-".join)
 def test_a_table_has_its_rows_and_columns(key):
     assert r_table(*key).shape == TABLES[key]
