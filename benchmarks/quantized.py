@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import report
-from companion.compress import model_bytes, quantize
+from companion.compress import input_moments, model_bytes, quantize
 from companion.data import docstrings
 from companion.models import GPT, ChatTokenizer, smollm2
 
@@ -25,12 +25,13 @@ QUESTION = "Write one sentence about the sea."
 ASKED = 1.8  # times float32, of 8 bits
 
 
-def variants(model: GPT) -> dict[str, GPT]:
-    """The same model in each format."""
+def variants(model: GPT, moments: dict[str, Tensor]) -> dict[str, GPT]:
+    """The same model in each format; ``moments`` are those of its layers' inputs."""
     return {
         "fp32": model,
         "int8": quantize(copy.deepcopy(model)),
         "int4, groups of 64": quantize(copy.deepcopy(model), bits=4, group_size=64),
+        "int4, groups of 64, GPTQ": quantize(copy.deepcopy(model), bits=4, group_size=64, moments=moments),
         "int4, groups of 32": quantize(copy.deepcopy(model), bits=4, group_size=32),
     }
 
@@ -58,9 +59,9 @@ class Writing:
         return NEW / statistics.median(self.writing[2:])  # two rounds to warm up
 
 
-def windows(tokenizer: ChatTokenizer, count: int, time: int) -> Tensor:
-    """Rows of tokens of docstrings that are installed here."""
-    text = "\n\n".join(document.text for document in docstrings(["torch"])[:400])
+def windows(tokenizer: ChatTokenizer, package: str, count: int, time: int) -> Tensor:
+    """Rows of tokens of the docstrings of an installed package."""
+    text = "\n\n".join(document.text for document in docstrings([package])[:400])
     return torch.tensor(tokenizer.encode(text)[: count * time]).view(count, time)
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model, tokenizer = smollm2()
-    models = variants(model)
+    models = variants(model, input_moments(model, windows(tokenizer, "scipy", 16, 256)))
     messages = [{"role": "user", "content": QUESTION}]
     tokens = torch.tensor([tokenizer.apply_chat_template(messages, add_generation_prompt=True)])
     timed = [Writing(name, each, tokens) for name, each in models.items()]
@@ -89,7 +90,7 @@ def main() -> None:
     for _ in range(options.rounds + 2):
         for each in timed:
             each.round()
-    rows, plain, table = windows(tokenizer, 8, 256), None, []
+    rows, plain, table = windows(tokenizer, "torch", 8, 256), None, []
     for (name, quantized), times in zip(models.items(), timed, strict=True):
         loss, agreed, likeliest = quality(quantized, rows, plain)
         plain = likeliest if plain is None else plain
@@ -109,7 +110,8 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|",
         *table,
         f"\nAsked: int8 at least {ASKED} times fp32; it is {gain:.2f} times. Embeddings and output layer have 8 bits "
-        f"in both formats of 4 bits. The loss is over {rows.numel():,} tokens of docstrings of torch.\n",
+        f"in all formats of 4 bits. The loss is over {rows.numel():,} tokens of docstrings of torch; GPTQ saw 4,096 of "
+        "docstrings of scipy.\n",
         "The assistant's file has 4-bit weights in groups of 32 already, dequantized when it is read: 4 bits in such "
         "groups give them back, and cost next to nothing. A model that has never been quantized pays more, as the "
         "groups of 64 show.",

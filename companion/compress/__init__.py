@@ -2,6 +2,7 @@
 
 from companion.compress.distillation import distillation_loss
 from companion.compress.embedding import QuantizedEmbedding
+from companion.compress.gptq import gptq, input_moments
 from companion.compress.linear import QuantizedLinear
 from companion.compress.model import load_quantized, model_bytes, quantize, save_quantized
 from companion.compress.normal_float import nf4_levels
@@ -18,6 +19,8 @@ __all__ = [
     "distillation_loss",
     "double_quantize",
     "expected_tokens",
+    "gptq",
+    "input_moments",
     "load_quantized",
     "magnitude_mask",
     "mask_2_4",

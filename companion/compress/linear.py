@@ -23,8 +23,9 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from companion.compress.gptq import gptq
 from companion.compress.packing import pack, unpack
-from companion.compress.weights import QuantizedWeight, quantize_weight
+from companion.compress.weights import QuantizedWeight, Scheme, quantize_weight
 
 #: Weights that may share a scale in 4 bits: what the kernel takes.
 GROUPS = (32, 64, 128, 256)
@@ -80,8 +81,16 @@ class QuantizedLinear(nn.Module):
     ones: Tensor
 
     @classmethod
-    def from_linear(cls, layer: nn.Linear, *, bits: int = 8, group_size: int = 64) -> Self:
-        """The layer with its weights rounded to the nearest codes; it shares the bias.
+    def from_linear(
+        cls, layer: nn.Linear, *, bits: int = 8, group_size: int = 64, moments: Float[Tensor, "in in"] | None = None
+    ) -> Self:
+        """The layer in few bits; it shares the bias.
+
+        Args:
+            layer: on the CPU.
+            bits: as the class.
+            group_size: as the class.
+            moments: of the layer's inputs, to round by :func:`gptq`; None rounds to the nearest.
 
         Raises:
             ValueError: for sizes that the kernel does not take, another device than the CPU, or weights that are not
@@ -89,14 +98,14 @@ class QuantizedLinear(nn.Module):
         """
         small = cls(layer.in_features, layer.out_features, bits=bits, group_size=group_size)
         if layer.weight.device.type != "cpu":
-            raise ValueError(
-                f"expected a layer on the CPU, got one on {layer.weight.device}: its kernels are the CPU's"
-            )
+            raise ValueError(f"expected a layer on the CPU, whose kernels these are, got one on {layer.weight.device}")
         small.bias = layer.bias
-        if bits == 8:
-            small.set_weight(quantize_weight(layer.weight))
+        scheme: Scheme = "symmetric" if bits == 8 else "offset"
+        size = None if bits == 8 else group_size
+        if moments is None:
+            small.set_weight(quantize_weight(layer.weight, bits=bits, group_size=size, scheme=scheme))
         else:
-            small.set_weight(quantize_weight(layer.weight, bits=4, group_size=group_size, scheme="offset"))
+            small.set_weight(gptq(layer.weight, moments, bits=bits, group_size=size, scheme=scheme))
         return small
 
     def set_weight(self, weight: QuantizedWeight) -> None:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from companion.compress.embedding import QuantizedEmbedding
 from companion.compress.linear import QuantizedLinear
@@ -17,25 +18,26 @@ from companion.models.hub.weights import load_weights, named_weights
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
-def quantize(model: GPT, *, bits: int = 8, group_size: int = 64) -> GPT:
+def quantize(model: GPT, *, bits: int = 8, group_size: int = 64, moments: Mapping[str, Tensor] | None = None) -> GPT:
     """Puts a GPT's matrices into 8 or 4 bits, in place: for writing on the CPU, smaller and faster.
 
     Embeddings and output layer get 8 bits in either case: the output layer decides between tokens, and llama.cpp keeps
-    it finer as well. Normalizations, biases and learned positions stay as they are. Weights are rounded to the nearest
-    code.
+    it finer as well. Normalizations, biases and learned positions stay as they are.
 
     Args:
         model: a plain GPT on the CPU, which is changed.
         bits: of the layers inside the blocks: 8, with a scale a row; or 4, with scale and offset a group. Groups of 32
             give the assistant of :func:`companion.models.smollm2` its own 4-bit weights back.
         group_size: with 4 bits, inputs that share a scale: 32, 64, 128 or 256.
+        moments: of the inputs of each layer, from :func:`input_moments`, to round the layers inside the blocks by
+            :func:`gptq`; None rounds to the nearest.
 
     Returns:
         The same model, in evaluation mode.
 
     Raises:
         ValueError: for a model that has been quantized or has adapters, sits on another device, or whose sizes the
-            kernels do not take; the model is as it was then.
+            kernels do not take, or moments that lack a layer; the model is as it was then.
 
     Example:
         >>> config = GPTConfig(vocab_size=101, block_size=16, n_layer=2, n_head=4, n_embd=64)
@@ -44,7 +46,14 @@ def quantize(model: GPT, *, bits: int = 8, group_size: int = 64) -> GPT:
         torch.Size([1, 8])
     """
     layers = _linear_layers(model)
-    made = {path: QuantizedLinear.from_linear(each, bits=bits, group_size=group_size) for path, each in layers.items()}
+    if moments is not None and layers.keys() - moments.keys():
+        lacking = sorted(layers.keys() - moments.keys())
+        raise ValueError(f"expected moments of each layer, got none of {lacking[:2]}: input_moments(model, tokens)")
+    given = {} if moments is None else moments
+    made = {
+        path: QuantizedLinear.from_linear(each, bits=bits, group_size=group_size, moments=given.get(path))
+        for path, each in layers.items()
+    }
     table = QuantizedEmbedding.from_embedding(model.wte)
     head = table.head() if model.lm_head is None else QuantizedLinear.from_linear(model.lm_head)
     return _put(model, made, table, head)

@@ -130,10 +130,10 @@ def test_the_cache_changes_nothing_but_rounding(bits):
     with torch.inference_mode():
         whole = small(TOKENS)
         writer = small._writer(TOKENS[:, :6], 8)
-        logits = small._next(TOKENS[:, :6], writer._cache, None)
+        logits = small.next_logits(TOKENS[:, :6], writer._cache)
         for t in range(6, 13):
             torch.testing.assert_close(logits, whole[:, t - 1], rtol=0.02, atol=0.02 * whole.std().item())
-            logits = small._next(TOKENS[:, t : t + 1], writer._cache, None)
+            logits = small.next_logits(TOKENS[:, t : t + 1], writer._cache)
 
 
 @pytest.mark.parametrize("config", [LLAMA, GPT2], ids=["llama", "gpt2"])
