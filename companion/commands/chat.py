@@ -6,7 +6,7 @@ import sys
 from collections.abc import Generator
 
 from companion import runtime
-from companion.commands.conversation import Conversation
+from companion.commands.chat_session import ChatSession
 from companion.commands.opening import ASSISTANT, PLACES, open_model
 from companion.commands.options import reader
 from companion.models.sampling import check_filters, check_temperature
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     check_filters(options.top_k, options.top_p)
     device = runtime.pick_device(options.device)
     model, tokenizer = open_model(options.model)
-    conversation = Conversation(
+    session = ChatSession(
         model.to(device),
         tokenizer,
         system=options.system,
@@ -50,12 +50,12 @@ def run(options: argparse.Namespace) -> None:
         },
     )
     if options.prompt is not None:
-        _print(conversation.answer(options.prompt))
+        _print(session.answer(options.prompt))
     else:
-        _talk(conversation, options.model)
+        _talk(session, options.model)
 
 
-def _talk(conversation: Conversation, name: str) -> None:
+def _talk(session: ChatSession, name: str) -> None:
     """Asks for messages until the input ends; Ctrl-C ends an answer, or where there is none the conversation."""
     asks = sys.stdin.isatty()
     if asks:
@@ -71,19 +71,19 @@ def _talk(conversation: Conversation, name: str) -> None:
                 raise
             return
         if said.strip():
-            _answer(conversation, said)
+            _answer(session, said)
 
 
-def _answer(conversation: Conversation, said: str) -> None:
-    known = conversation.forgotten
+def _answer(session: ChatSession, said: str) -> None:
+    known = session.forgotten
     try:
-        _print(conversation.answer(said))
+        _print(session.answer(said))
     except KeyboardInterrupt:
         print(" …", flush=True)
     except ValueError as error:  # the conversation goes on without this message
         print(f"error: {error}", file=sys.stderr)
-    if conversation.forgotten > known:
-        print(f"(no room: {conversation.forgotten} of the first questions are forgotten)", file=sys.stderr)
+    if session.forgotten > known:
+        print(f"(no room: {session.forgotten} of the first questions are forgotten)", file=sys.stderr)
 
 
 def _print(pieces: Generator[str, None, None]) -> None:

@@ -10,7 +10,7 @@ from companion.models.gpt_layers.writing import WritingOptions
 from companion.models.hub.chat_template import Message
 
 
-class Conversation:
+class ChatSession:
     """What was said so far, and what the assistant says next.
 
     Args:
