@@ -259,8 +259,9 @@ def _check_noise(values: Float[np.ndarray, " steps"], max_order: int) -> None:
 def _largest_quantile(correlation: Float[np.ndarray, "steps steps"], freedom: int, level: float) -> float:
     """Of the largest of correlated errors, each over the same estimated spread."""
     rng = np.random.default_rng(0)
-    mean = np.zeros(len(correlation))
-    normal = rng.multivariate_normal(mean, correlation, PATHS, check_valid="ignore", method="eigh")
+    # The triangular root is unique, so that draws agree on all machines; the addition keeps it from failing.
+    root = np.linalg.cholesky(correlation + 1e-12 * np.eye(len(correlation)))
+    normal = rng.normal(size=(PATHS, len(correlation))) @ root.T
     largest = np.abs(normal).max(axis=1) / np.sqrt(rng.chisquare(freedom, PATHS) / freedom)
     return float(np.quantile(largest, level))
 
