@@ -1,8 +1,9 @@
 """Requests to the server of the real assistant, one after another and all at once: tokens a second, waits, memory.
 
-``python -m benchmarks.serving`` needs the extra ``test`` and the data packages. The server is a process of its own on
-loopback, its client OpenAI's. Rounds of both ways are interleaved. Read the ratio; the absolute figures belong to the
-machine, which server and client share.
+Then a load that comes at random, with the latencies that :func:`companion.serving.simulate_server` forecasts from four
+times, measured before on the idle engine. ``python -m benchmarks.serving`` needs the extra ``test`` and the data
+packages. The server is a process of its own on loopback, its client OpenAI's. Rounds of both ways are interleaved.
+Read the ratios; the absolute figures belong to the machine, which server and client share.
 """
 
 import argparse
@@ -20,12 +21,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
 
 from benchmarks import report
+from companion.models import smollm2
+from companion.serving import ServerTimes, measure_times, simulate_server
 
 NEW = 48
 MODEL = "smollm2-135m-instruct"
+QUESTION = "Tell me a long story about the number {}."
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,13 @@ def _ready(address: str) -> bool:
         return False
 
 
-def ask(api: openai.OpenAI, number: int) -> Served:
+def ask(api: openai.OpenAI, number: int, new: int = NEW) -> Served:
     """One streamed request."""
     began, first, tokens = time.perf_counter(), None, 0
     stream = api.chat.completions.create(
         model=MODEL,
-        messages=[{"role": "user", "content": f"Tell me a long story about the number {number}."}],
-        max_tokens=NEW,
+        messages=[{"role": "user", "content": QUESTION.format(number)}],
+        max_tokens=new,
         temperature=0,
         stream=True,
         stream_options={"include_usage": True},
@@ -111,6 +116,48 @@ def table(address: str, rounds: int, requests: int) -> list[str]:
     return lines
 
 
+def at_random(address: str, times: ServerTimes, requests: int, share: float) -> list[str]:
+    """A row a quantile: latencies of a random load, forecast and measured."""
+    rng, prompt = np.random.default_rng(0), prompt_tokens()
+    lengths = rng.integers(8, 65, size=requests)
+    rate = share / times.service(prompt, float(lengths.mean()), batch=8)
+    arrivals = rng.exponential(1 / rate, size=requests).cumsum()
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=600) as api:
+        began = time.perf_counter()
+
+        def later(number: int) -> Served:
+            time.sleep(max(0.0, began + arrivals[number] - time.perf_counter()))
+            return ask(api, number, int(lengths[number]))
+
+        with ThreadPoolExecutor(requests) as pool:
+            served = list(pool.map(later, range(requests)))
+    written = [each.tokens for each in served]
+    forecast = simulate_server(times, arrivals, [prompt] * requests, written)
+    lines = [
+        f"{requests} requests at {rate:.2f} a second, {share:.0%} of what eight at a time could bear; prompts of "
+        f"{prompt} tokens, answers of {np.mean(written):.0f} on average. Times of the engine: a prompt "
+        f"{times.prompt:.3f} s and {times.prompt_token * 1e3:.2f} ms a token, a step {times.step:.3f} s and "
+        f"{times.step_row * 1e3:.1f} ms a request.\n",
+        "| latency | forecast, s | measured, s | measured / forecast |",
+        "|---|---|---|---|",
+    ]
+    for name in ("first", "last"):
+        ours = getattr(forecast, name)
+        theirs = np.array([each.first if name == "first" else each.total for each in served])
+        for level in (0.5, 0.95):
+            planned, found = np.quantile(ours, level), np.quantile(theirs, level)
+            lines.append(f"| {name} token, {level:.0%} | {planned:.2f} | {found:.2f} | {found / planned:.2f} |")
+    return lines
+
+
+def prompt_tokens() -> int:
+    """Tokens of one of our questions, with the template around it."""
+    _, tokenizer = smollm2()
+    return len(
+        tokenizer.apply_chat_template([{"role": "user", "content": QUESTION.format(10)}], add_generation_prompt=True)
+    )
+
+
 def resident(process: int) -> float:
     """Gigabytes of memory that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
@@ -122,11 +169,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count (default 3)")
     parser.add_argument("--requests", type=int, default=8, help="requests a round (default 8)")
+    parser.add_argument("--random", type=int, default=60, help="requests of the random load (default 60)")
+    parser.add_argument("--share", type=float, default=0.6, help="of what the server could bear (default 0.6)")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
+    load, times = os.getloadavg()[0], measure_times(smollm2()[0])
     with server() as (address, process):
-        before, rows, after = resident(process), table(address, options.rounds, options.requests), resident(process)
-    command = f"python -m benchmarks.serving --rounds {options.rounds} --requests {options.requests}"
+        before, rows = resident(process), table(address, options.rounds, options.requests)
+        random, after = at_random(address, times, options.random, options.share), resident(process)
+    command = (
+        f"python -m benchmarks.serving --rounds {options.rounds} --requests {options.requests} "
+        f"--random {options.random} --share {options.share}"
+    )
     lines = [
         "# The server of the real assistant, SmolLM2-135M-Instruct in fp32\n",
         report.header(command),
@@ -135,6 +188,8 @@ def main() -> None:
         f"{after:.2f} GB after",
         f"\n## {options.requests} requests a round, {NEW} tokens each, by so many clients at once\n",
         *rows,
+        "\n## A random load, forecast and measured\n",
+        *random,
     ]
     report.write("serving-cpu.md", "\n".join(lines))
 

@@ -1,7 +1,21 @@
-"""A server of one model on one machine, with OpenAI's chat API, continuous batching and a chat page."""
+"""A server of one model on one machine: OpenAI's chat API, continuous batching, a chat page; and how much it bears."""
 
 from companion.serving.batch import Batch, Sampling
 from companion.serving.engine import BusyError, Engine, Event, Ticket
+from companion.serving.planning import Latencies, ServerTimes, capacity, measure_times, simulate_server
 from companion.serving.server import Server
 
-__all__ = ["Batch", "BusyError", "Engine", "Event", "Sampling", "Server", "Ticket"]
+__all__ = [
+    "Batch",
+    "BusyError",
+    "Engine",
+    "Event",
+    "Latencies",
+    "Sampling",
+    "Server",
+    "ServerTimes",
+    "Ticket",
+    "capacity",
+    "measure_times",
+    "simulate_server",
+]

@@ -1,0 +1,125 @@
+"""The planner: beside closed forms of queues, beside the real engine, and its refusals."""
+
+import queue
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from companion.economics import MG1
+from companion.models import GPT
+from companion.models.gpt_layers.cache import KVCache
+from companion.serving import Engine, Event, Sampling, ServerTimes, Ticket, capacity, measure_times, simulate_server
+
+
+def test_alone_each_request_takes_its_service() -> None:
+    times = ServerTimes(0.2, 0.01, 0.05, 0.03)
+    arrivals, prompts, answers = np.arange(5) * 100.0, np.array([1, 5, 10, 20, 40]), np.array([1, 2, 3, 10, 50])
+    found = simulate_server(times, arrivals, prompts, answers)
+    np.testing.assert_allclose(found.first, 0.2 + 0.01 * prompts)
+    np.testing.assert_allclose(found.last, [times.service(p, a) for p, a in zip(prompts, answers, strict=True)])
+
+
+def test_one_at_a_time_is_the_queue_of_pollaczek_and_khinchine() -> None:
+    rng = np.random.default_rng(0)
+    n, times = 200_000, ServerTimes(0.0, 0.0, 1.0, 0.0)
+    answers = 1 + rng.geometric(0.1, size=n)  # services of answers − 1 seconds
+    arrivals = rng.exponential(1 / 0.06, size=n).cumsum()
+    found = simulate_server(times, arrivals, np.ones(n), answers, max_batch=1)
+    service = answers - 1
+    expected = MG1(arrival_rate=0.06, mean_service=10.0, scv=0.9).mean_response  # a variance of 0.9 / 0.1²
+    means = found.last.reshape(100, -1).mean(axis=1)
+    assert abs(means.mean() - expected) < 4 * means.std(ddof=1) / 10
+    assert abs(service.mean() - 10) < 0.1
+
+
+def test_the_real_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = ServerTimes(prompt=0.03, prompt_token=0.002, step=0.02, step_row=0.004)
+
+    def timed(tokens: Tensor, cache: KVCache, *_: Any) -> Tensor:
+        """As long as planned, in place of the model."""
+        rows, new = tokens.shape
+        cache.length += new
+        time.sleep(times.prompt + times.prompt_token * new if new > 1 else times.step + times.step_row * rows)
+        return torch.zeros(rows, model.config.vocab_size, dtype=torch.float64)
+
+    rng = np.random.default_rng(1)
+    arrivals = rng.exponential(0.08, size=30).cumsum()
+    prompts, answers = rng.integers(2, 20, size=30), rng.integers(1, 15, size=30)
+    expected = simulate_server(times, arrivals, prompts, answers, max_batch=4)
+    monkeypatch.setattr(model, "next_logits", timed)
+    engine = Engine(model, [], max_batch=4)
+    engine.start()
+    began, told = time.perf_counter(), [queue.SimpleQueue[tuple[float, Event]]() for _ in arrivals]
+    for at, prompt, answer, events in zip(arrivals, prompts, answers, told, strict=True):
+        time.sleep(max(0.0, began + at - time.perf_counter()))
+        ticket = Ticket([1] * prompt, Sampling(int(answer), temperature=0), _clocked(events))
+        engine.submit(ticket)
+    ends = [_end(events) - began - at for at, events in zip(arrivals, told, strict=True)]
+    engine.close()
+    assert np.corrcoef(ends, expected.last)[0, 1] > 0.9
+    assert np.median(np.abs(ends - expected.last)) < 0.1 * np.median(expected.last) + 0.05
+
+
+def _clocked(events: "queue.SimpleQueue[tuple[float, Event]]") -> Any:
+    return lambda event: events.put((time.perf_counter(), event))
+
+
+def _end(events: "queue.SimpleQueue[tuple[float, Event]]") -> float:
+    while True:
+        at, event = events.get(timeout=30)
+        if event.finish is not None:
+            return at
+
+
+def test_capacity_keeps_the_promise_and_no_more_would() -> None:
+    rng = np.random.default_rng(2)
+    times = ServerTimes(0.05, 0.001, 0.03, 0.005)
+    prompts, answers = rng.integers(5, 200, size=3_000), rng.geometric(0.03, size=3_000)
+    gaps = np.random.default_rng(0).exponential(size=3_000).cumsum()
+
+    def p95(rate: float) -> float:
+        return float(np.quantile(simulate_server(times, gaps / rate, prompts, answers).last, 0.95))
+
+    rate = capacity(times, prompts, answers, seconds=8)
+    assert p95(0.98 * rate) <= 8 < p95(1.02 * rate)
+    assert capacity(times, prompts, answers, seconds=20) > rate > capacity(times, prompts, answers, seconds=6)
+    assert capacity(times, prompts, answers, seconds=8, max_batch=1) < rate
+    assert capacity(times, prompts, answers, seconds=0.01) == 0
+    assert capacity(times, prompts, answers, seconds=1, of="first") > 0
+
+
+def test_times_are_those_of_the_model(model: GPT) -> None:
+    times = measure_times(model, prompts=(8, 128), batches=(1, 8), steps=4)
+    assert 0 < times.step + times.step_row < 0.1
+    assert 0 < times.prompt + 128 * times.prompt_token < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (([1.0, 0.5], [1, 1], [1, 1]), "arrivals in order"),
+        (([0.0], [1, 1], [1, 1]), "one length"),
+        (([], [], []), "at least 1"),
+        (([0.0], [0], [1]), "at least 1 token"),
+        (([0.0], [1], [0]), "at least 1 token"),
+    ],
+)
+def test_bad_requests_are_refused(arguments: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        simulate_server(ServerTimes(0, 0, 1, 0), *arguments)
+
+
+@pytest.mark.parametrize("times", [(-1, 0, 1, 0), (0, 0, 0, 0), (0, 0, float("nan"), 1)])
+def test_bad_times_are_refused(times: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        ServerTimes(*times)
+
+
+@pytest.mark.parametrize("options", [{"of": "middle"}, {"level": 1}, {"seconds": 0}])
+def test_bad_promises_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match="expected of='first' or 'last'"):
+        capacity(ServerTimes(0, 0, 1, 0), [1], [1], **{"seconds": 1, **options})
