@@ -1,5 +1,6 @@
 """A trained model made smaller and faster: fewer bits, fewer weights, a smaller model, fewer steps of the large one."""
 
+from companion.compress.cache import QuantizedKVCache
 from companion.compress.distillation import distillation_loss
 from companion.compress.embedding import QuantizedEmbedding
 from companion.compress.gptq import gptq, input_moments
@@ -12,6 +13,7 @@ from companion.compress.weights import QuantizedScales, QuantizedWeight, double_
 
 __all__ = [
     "QuantizedEmbedding",
+    "QuantizedKVCache",
     "QuantizedLinear",
     "QuantizedScales",
     "QuantizedWeight",

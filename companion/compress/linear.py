@@ -16,7 +16,8 @@ dict has them two in a byte, and is read anywhere.
 Axes: in, out (of a layer); group.
 """
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, cast
 
 import torch
 from jaxtyping import Float, Int8, UInt8
@@ -31,6 +32,7 @@ from companion.compress.weights import QuantizedWeight, Scheme, quantize_weight
 GROUPS = (32, 64, 128, 256)
 _ROWS = 16  # the kernel of 4 bits takes a multiple of these outputs
 _KERNEL = torch.bfloat16  # what the kernels take
+_product_in_8_bits = torch._weight_int8pack_mm
 _product_in_4_bits = torch.ops.aten._weight_int4pack_mm_for_cpu
 
 
@@ -132,15 +134,25 @@ class QuantizedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """What the layer gives, in the dtype of ``x``."""
-        if torch.is_grad_enabled() and x.requires_grad:
+        if x.requires_grad and torch.is_grad_enabled():
             return F.linear(x, self.dequantize().to(x.dtype), self.bias)
         rows = x.reshape(-1, self.in_features).to(_KERNEL)
+        held = cast(dict[str, Tensor], self._buffers)  # not by attribute: a token asks hundreds of times
         if self.bits == 8:  # scaled afterwards, so that the scales keep their precision
-            y = torch._weight_int8pack_mm(rows, self.codes, self.ones.to(_KERNEL)) * self.scales
+            y = _product_in_8_bits(rows, held["codes"], held["ones"]) * held["scales"]
         else:
-            y = _product_in_4_bits(rows, self.packed, self.group_size, self.scales.to(_KERNEL))
-        y = y.to(x.dtype).view(*x.shape[:-1], self.out_features)
-        return y if self.bias is None else y + self.bias
+            y = _product_in_4_bits(rows, held["packed"], self.group_size, held["scales"])
+        if y.dtype is not x.dtype:
+            y = y.to(x.dtype)
+        if self.bias is not None:
+            y = y + self.bias
+        return y.view(*x.shape[:-1], -1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        for name in ("ones",) if self.bits == 8 else ("scales",):
+            self._buffers[name] = getattr(self, name).to(_KERNEL)  # whatever the model's other numbers become
+        return self
 
     def whole_codes(self) -> Tensor:
         """Codes [out, in] one in a byte: int8 around 0 of 8 bits, uint8 from 0 to 15 of 4 bits."""

@@ -154,6 +154,18 @@ def test_a_folder_and_a_state_give_the_same_model(config, bits, tmp_path):
     assert held < model_bytes(small) + 8_000  # the names
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_other_precisions_go_in_and_out(bits, dtype):
+    small = QuantizedLinear.from_linear(nn.Linear(64, 48), bits=bits)
+    x = torch.randn(5, 64).bfloat16().float()
+    with torch.no_grad():
+        expected = small(x)
+        found = small.to(dtype)(x.to(dtype))
+    assert found.dtype is dtype
+    torch.testing.assert_close(found.float(), expected, rtol=4 * BF16, atol=4 * BF16)
+
+
 def test_the_assistant_shrinks_and_still_knows_the_capital_of_france(assistant):
     model, tokenizer = assistant
     question = [{"role": "user", "content": "What is the capital of France?"}]
