@@ -123,6 +123,60 @@ def sample(n=67, *, seed=0):
     return x, line + rng.normal(size=n) * np.exp(x[:, 0] / 4), (rng.random(n) < 1 / (1 + np.exp(-line + 2))).astype(int)
 
 
+# NIST StRD, NoInt1.dat and NoInt2.dat, certified: slope, its standard deviation, residual standard deviation, R².
+NO_INTERCEPT = {
+    "NoInt1": (
+        range(60, 71),
+        range(130, 141),
+        2.07438016528926,
+        0.0165289256198347,
+        3.56753034006338,
+        0.999365492298663,
+    ),
+    "NoInt2": ((4, 5, 6), (3, 4, 4), 0.727272727272727, 0.0420827318078432, 0.369274472937998, 0.993348115299335),
+}
+
+
+@pytest.mark.parametrize("name", NO_INTERCEPT)
+def test_certified_values_without_an_intercept(name):
+    x, y, slope, error, residual_sd, r_squared = NO_INTERCEPT[name]
+    fit = linear_regression(y, x, names=["x"], errors="classical", intercept=False)
+    [coefficient] = fit.coefficients
+    assert coefficient.value.estimate == pytest.approx(slope, rel=1e-14)
+    assert coefficient.standard_error == pytest.approx(error, rel=1e-12)
+    assert fit.residual_sd == pytest.approx(residual_sd, rel=1e-13)
+    assert fit.r_squared == pytest.approx(r_squared, rel=1e-14)
+    assert slope == pytest.approx(float(Fraction(sum(a * b for a, b in zip(x, y, strict=True)), sum(a * a for a in x))))
+
+
+@pytest.mark.parametrize(("errors", "kind"), [("hc3", "HC3"), ("classical", "nonrobust")])
+def test_a_fit_without_an_intercept_is_that_of_statsmodels(errors, kind):
+    x, y, _ = sample()
+    ours = linear_regression(y, x, names=["a", "b", "c"], errors=errors, intercept=False, level=0.9)
+    theirs = sm.OLS(y, x).fit(cov_type=kind, use_t=True)
+    frame = ours.frame
+    assert list(frame["name"]) == ["a", "b", "c"]
+    np.testing.assert_allclose(frame["value_estimate"], theirs.params, rtol=1e-9)
+    np.testing.assert_allclose(frame["standard_error"], theirs.bse, rtol=1e-9)
+    np.testing.assert_allclose(frame["p_value"], theirs.pvalues, rtol=1e-7, atol=1e-300)
+    assert ours.r_squared == pytest.approx(theirs.rsquared)
+    new = theirs.get_prediction(x[:5]).summary_frame(alpha=0.1)
+    np.testing.assert_allclose(ours.predict(x[:5], level=0.9)["mean_low"], new["mean_ci_lower"], rtol=1e-9)
+    assert ours.predict(np.zeros((1, 3)))["mean"].item() == 0
+    assert "no intercept" in str(ours)
+    assert len(ours.plot().get_yticks()) == 3
+
+
+def test_clusters_without_an_intercept_are_left_out_in_turn():
+    x, y, _ = sample(60)
+    clusters = np.repeat(np.arange(12), 5)
+    fit = linear_regression(y, x, names=["a", "b", "c"], errors="cluster", clusters=clusters, intercept=False)
+    full = np.linalg.lstsq(x, y, rcond=None)[0]
+    left = [np.linalg.lstsq(x[clusters != g], y[clusters != g], rcond=None)[0] - full for g in range(12)]
+    expected = np.sqrt(np.sum(np.square(left), axis=0))
+    np.testing.assert_allclose([c.standard_error for c in fit.coefficients], expected, rtol=1e-8)
+
+
 @pytest.mark.parametrize(("errors", "kind"), [("hc3", "HC3"), ("classical", "nonrobust")])
 def test_the_linear_fit_is_that_of_statsmodels(errors, kind):
     x, y, _ = sample()
@@ -252,6 +306,9 @@ BAD = [
     (Y, X, AB | {"errors": "cluster", "clusters": [None] * 31}, r"clusters without missing"),
     (Y, np.column_stack([X[:, 0], np.arange(31) == 7]), AB, r"row 7 alone does"),
     (Y, X, AB | {"level": 95}, r"write 0.95 for 95%"),
+    (Y[:2], X[:2], AB | {"intercept": False}, r"more rows than coefficients, got 2 rows for 2: nothing"),
+    (Y, X * [1, 0], AB | {"intercept": False}, r"columns that are not all 0, got 'b'"),
+    (np.zeros(31), X, AB | {"intercept": False}, r"y to hold values that differ"),
 ]
 
 

@@ -21,14 +21,15 @@ DEPENDENT = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """An intercept and named columns, together with an orthonormal basis of the space that they span.
+    """Named columns, usually with an intercept, together with an orthonormal basis of the space that they span.
 
     Attributes:
-        names: of the coefficients, the intercept first.
-        center: mean of each column, in its unit.
-        scale: standard deviation of each column, in its unit.
+        names: of the coefficients, the intercept first where there is one.
+        center: mean of each column, in its unit; 0 without an intercept.
+        scale: root mean square of each column, less its center, in its unit.
         basis: orthogonal columns of mean square 1 that span what the intercept and the columns span.
         triangle: upper triangular; basis times triangle is the standardized design.
+        intercept: whether there is one.
     """
 
     names: tuple[str, ...]
@@ -36,41 +37,50 @@ class Design:
     scale: Float[np.ndarray, " columns"]
     basis: Float[np.ndarray, "examples coefficients"]
     triangle: Float[np.ndarray, "coefficients coefficients"]
+    intercept: bool = True
 
     @classmethod
-    def of(cls, x: ArrayLike, names: Sequence[str]) -> "Design":
+    def of(cls, x: ArrayLike, names: Sequence[str], *, intercept: bool = True) -> "Design":
         """Standardizes the columns and decomposes them; refuses what leaves coefficients undetermined."""
         names = as_names(names)
         columns = _as_columns(x, names)
         n, k = columns.shape
-        if n <= k + 1:
+        if n <= k + intercept:
+            with_it = " with the intercept" if intercept else ""
             raise ValueError(
-                f"expected more rows than coefficients, got {n:,} rows for {k + 1:,} with the intercept: nothing is "
-                "left to tell the noise; collect more, or drop columns"
+                f"expected more rows than coefficients, got {n:,} rows for {k + intercept:,}{with_it}: nothing is left "
+                "to tell the noise; collect more, or drop columns"
             )
-        center = columns.mean(0)
+        center = columns.mean(0) if intercept else np.zeros(k)
         spread = np.abs(columns - center).max(0)
         if (constant := spread <= DEPENDENT * np.abs(columns).max(0)).any():
-            raise ValueError(
-                f"expected columns that vary, got constant {_listed(names, constant)}; the intercept is there"
-            )
-        scale = spread * ((columns - center) / spread).std(0)
-        standardized = np.column_stack([np.ones(n), (columns - center) / scale])
-        _check_rank(standardized, ("intercept", *names))
+            expected = "vary, got constant" if intercept else "are not all 0, got"
+            hint = "; the intercept is there" if intercept else ""
+            raise ValueError(f"expected columns that {expected} {_listed(names, constant)}{hint}")
+        scale = spread * np.sqrt((((columns - center) / spread) ** 2).mean(0))
+        standardized = _with_ones((columns - center) / scale, intercept)
+        names = ("intercept", *names) if intercept else names
+        _check_rank(standardized, names)
         basis, triangle = np.linalg.qr(standardized)
-        return cls(("intercept", *names), center, scale, basis * np.sqrt(n), triangle / np.sqrt(n))
+        return cls(names, center, scale, basis * np.sqrt(n), triangle / np.sqrt(n), intercept)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names without the intercept."""
+        return self.names[int(self.intercept) :]
 
     @property
     def back(self) -> Float[np.ndarray, "coefficients coefficients"]:
         """Turns parameters of the basis into coefficients of the columns in their own units."""
-        unscale = np.diag(np.r_[1, 1 / self.scale])
-        unscale[0, 1:] = -self.center / self.scale
+        unscale = np.diag(np.r_[1, 1 / self.scale] if self.intercept else 1 / self.scale)
+        if self.intercept:
+            unscale[0, 1:] = -self.center / self.scale
         return unscale @ solve_triangular(self.triangle, np.eye(len(self.names)))
 
     def rows(self, x: ArrayLike) -> Float[np.ndarray, "rows coefficients"]:
         """New rows of the columns, in the basis; those of a frame go by name."""
-        columns = _as_columns(by_name(x, self.names[1:]), self.names[1:])
-        standardized = np.column_stack([np.ones(len(columns)), (columns - self.center) / self.scale])
+        columns = _as_columns(by_name(x, self.columns), self.columns)
+        standardized = _with_ones((columns - self.center) / self.scale, self.intercept)
         return solve_triangular(self.triangle, standardized.T, trans="T").T
 
     @property
@@ -89,7 +99,11 @@ class Design:
         if (signed @ plane).sum() <= 1e-6:
             return []
         slopes = np.abs(solve_triangular(self.triangle, plane)[1:])
-        return [name for name, slope in zip(self.names[1:], slopes, strict=True) if slope > 1e-6 * slopes.max()]
+        return [name for name, slope in zip(self.columns, slopes, strict=True) if slope > 1e-6 * slopes.max()]
+
+
+def _with_ones(columns: Float[np.ndarray, "rows columns"], intercept: bool) -> Float[np.ndarray, "rows coefficients"]:
+    return np.column_stack([np.ones(len(columns)), columns]) if intercept else columns
 
 
 def _as_columns(x: ArrayLike, names: Sequence[str]) -> Float[np.ndarray, "examples columns"]:

@@ -34,9 +34,10 @@ def linear_regression(
     names: Sequence[str] | None = None,
     errors: str = "hc3",
     clusters: ArrayLike | None = None,
+    intercept: bool = True,
     level: float = 0.95,
 ) -> LinearFit:
-    r"""Least squares with an intercept, and intervals that allow for noise of unequal size.
+    r"""Least squares, and intervals that allow for noise of unequal size.
 
     .. math:: y_i = \beta_0 + \sum_j \beta_j x_{ij} + \varepsilon_i, \quad
         \widehat{\text{Var}}(\hat\beta) = (X^\top X)^{-1} X^\top \Omega X (X^\top X)^{-1}
@@ -75,6 +76,8 @@ def linear_regression(
         names: one a column; a frame brings its own.
         errors: ``"hc3"``, ``"classical"`` or ``"cluster"``.
         clusters: for ``"cluster"``, the cluster of each row, as numbers or text; 10 clusters at least.
+        intercept: False only where the response is 0 by nature where all columns are 0. R² then compares with 0, not
+            with the mean, and is not to be held against that of a fit with an intercept.
         level: intended coverage of the coefficients' intervals.
 
     Raises:
@@ -91,8 +94,8 @@ def linear_regression(
     Per unit, all else equal, y changes by 1.99 with 'dose' (95% interval 1.8 to 2.18); R² is 0.997 over 5 rows
     (classical errors).
     """
-    response, design, groups = regression_inputs(y, x, names, errors, clusters, level)
-    check_differs("y", response)
+    response, design, groups = regression_inputs(y, x, names, errors, clusters, level, intercept=intercept)
+    check_differs("y", response if intercept else np.append(response, 0.0))
     model = sm.OLS(response, design.basis, hasconst=True)
     if errors == "hc3":
         check_leverage(design.leverage)
@@ -106,19 +109,26 @@ def linear_regression(
         level=level,
         observed=response,
         fitted=fit.fittedvalues,
-        r_squared=float(1 - fit.ssr / np.sum((response - response.mean()) ** 2)),
+        r_squared=float(1 - fit.ssr / np.sum((response - response.mean() * intercept) ** 2)),
     )
 
 
 def regression_inputs(
-    y: ArrayLike, x: ArrayLike, names: Sequence[str] | None, errors: str, clusters: ArrayLike | None, level: float
+    y: ArrayLike,
+    x: ArrayLike,
+    names: Sequence[str] | None,
+    errors: str,
+    clusters: ArrayLike | None,
+    level: float,
+    *,
+    intercept: bool = True,
 ) -> tuple[Float[np.ndarray, " examples"], Design, Int[np.ndarray, " examples"] | None]:
     """The response, the design and the clusters by number, checked."""
     check_level(level)
     check_one_of("errors", errors, ERRORS)
     (response,) = as_numbers(y=y)
     check_unit("y", response)
-    design = Design.of(x, column_names(x, names))
+    design = Design.of(x, column_names(x, names), intercept=intercept)
     if len(design.basis) != len(response):
         raise ValueError(f"expected a row of x for each y, got {len(design.basis):,} for {len(response):,}; align them")
     if (clusters is None) == (errors == "cluster"):

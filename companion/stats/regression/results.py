@@ -71,7 +71,7 @@ class Fit(Result):
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
-        """The intercept, and the coefficients in the order of the columns."""
+        """The intercept where there is one, and the coefficients in the order of the columns."""
         values = self.design.back @ self.parameters
         errors = np.sqrt(np.diag(self.design.back @ self.covariance @ self.design.back.T))
         exact = np.where(values == 0, 0.0, np.inf)  # the statistic of a fit without residuals
@@ -94,10 +94,14 @@ class Fit(Result):
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the coefficients but the intercept, each in units of the response by unit of its column."""
-        shown = self.coefficients[1:]
+        shown = self._slopes
         return forest(
             [c.value for c in shown], [c.name for c in shown], quantity="coefficient per unit", reference=0, axes=axes
         )
+
+    @property
+    def _slopes(self) -> tuple[Coefficient, ...]:
+        return self.coefficients[int(self.design.intercept) :]
 
     def _quantile(self, level: float) -> float:
         return float(stats.t.ppf((1 + level) / 2, self.degrees_of_freedom))
@@ -111,7 +115,7 @@ class Fit(Result):
         listed = "; ".join(
             f"{c.value.estimate:.3g} with {c.name!r} ({100 * self.level:g}% interval {c.value.low:.3g} to "
             f"{c.value.high:.3g})"
-            for c in self.coefficients[1:]
+            for c in self._slopes
         )
         return f"by {listed}"
 
@@ -123,7 +127,7 @@ class LinearFit(Fit):
     def __str__(self) -> str:
         return (
             f"Per unit, all else equal, y changes {self._changes()}; R² is {self.r_squared:.3f} over "
-            f"{len(self.observed):,} rows ({self.errors} errors)."
+            f"{len(self.observed):,} rows ({self.errors} errors{'' if self.design.intercept else ', no intercept'})."
         )
 
     @property
