@@ -19,9 +19,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from starlette.exceptions import HTTPException
 
 from companion.models import GPT, ChatTokenizer
-from companion.serving.conversation import Conversation
 from companion.serving.engine import BusyError, Engine
 from companion.serving.protocol import ChatRequest, error_body
+from companion.serving.reply import Reply
 from companion.serving.request_log import RequestLog, key_label
 
 MAX_BODY = 2**20  # bytes
@@ -115,16 +115,16 @@ class Server:
     async def _chat(self, body: ChatRequest, request: Request) -> Response:
         if body.model != self.name:
             return _refusal(404, f"expected model {self.name!r}, got {body.model!r}", "model_not_found")
-        conversation = Conversation(self, body, request.state.key)
+        reply = Reply(self, body, request.state.key)
         try:
-            conversation.submit()
+            reply.submit()
         except (ValueError, BusyError) as error:
             status = 429 if isinstance(error, BusyError) else 400
-            conversation.end(status)
+            reply.end(status)
             return _refusal(status, str(error))
         if body.stream:
-            return StreamingResponse(conversation.stream(), media_type="text/event-stream")
-        return await conversation.whole(request)
+            return StreamingResponse(reply.stream(), media_type="text/event-stream")
+        return await reply.whole(request)
 
     async def _models(self) -> dict[str, Any]:
         return {"object": "list", "data": [{"id": self.name, "object": "model", "created": 0, "owned_by": "local"}]}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 512  # tokens of an answer, where a request says nothing and the context has room
 
 
-class Conversation:
+class Reply:
     """Hands a request to the engine, and turns its tokens into OpenAI's bodies."""
 
     def __init__(self, server: "Server", body: ChatRequest, key: str | None) -> None:
