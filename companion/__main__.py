@@ -11,6 +11,7 @@ from companion.commands.options import Parser
 _COMMANDS = {
     "pretrain": "train a GPT on text of your own, or on the docstrings of installed packages",
     "generate": "write text with a trained GPT",
+    "finetune": "teach an assistant conversations of your own, by low-rank adapters",
     "chat": "talk to an assistant in the terminal",
     "evaluate": "score an assistant on questions of your own, with an interval, alone or beside another",
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",

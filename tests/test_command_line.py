@@ -281,11 +281,11 @@ FREE = {
     "--weight-decay", "--momentum", "--grad-clip", "--ema-decay", "--betas", "--steps", "--eval-every", "--patience",
     "--checkpoint-every", "--keep-checkpoints", "--batch-size", "--micro-batch-size", "--decay-steps", "--bias",
     "--tied", "--compile", "--tensorboard", "--out", "--recipe", "--n-inner", "--block-size", "--system", "--data",
-    "--against",
+    "--against", "--validation", "--target-modules", "--lora-alpha", "--lora-dropout", "--r",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["pretrain", "generate", "chat", "evaluate"])
+@pytest.mark.parametrize("command", ["pretrain", "generate", "finetune", "chat", "evaluate"])
 def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     [commands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
@@ -297,6 +297,7 @@ def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys)
     ]
     needed = {
         "pretrain": ["--out", "new", "--packages", "none_such"],
+        "finetune": ["--data", "nowhere.jsonl", "--out", "new"],
         "evaluate": ["--data", "nowhere.jsonl"],
     }.get(command, ["--model", "nowhere"])
     for flag in flags:
@@ -488,7 +489,7 @@ def test_what_a_user_can_put_right_is_one_line(zoo, tmp_path, monkeypatch, capsy
     assert len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["pretrain", "generate", "chat", "evaluate"])
+@pytest.mark.parametrize("command", ["pretrain", "generate", "finetune", "chat", "evaluate"])
 def test_help_explains_units(command, capsys):
     with pytest.raises(SystemExit) as done:
         main([command, "--help"])

@@ -2,7 +2,7 @@
 
 from companion.finetune.adapter_folder import load_adapter, save_adapter
 from companion.finetune.chat_batches import ChatBatches
-from companion.finetune.conversations import encode_conversation, read_conversations
+from companion.finetune.conversations import encode_conversation, hold_out, read_conversations
 from companion.finetune.freezing import freeze
 from companion.finetune.lora import LoRAConfig, LoRALinear, add_lora, merge_and_unload
 from companion.finetune.preferences import answer_log_probs, dpo_loss
@@ -16,6 +16,7 @@ __all__ = [
     "dpo_loss",
     "encode_conversation",
     "freeze",
+    "hold_out",
     "load_adapter",
     "merge_and_unload",
     "read_conversations",

@@ -1,7 +1,10 @@
 """Conversations to learn from: rows of a file, their tokens, and which of these the assistant is to learn."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+from companion.data.corpora import check_fraction
 from companion.data.json_lines import Record, json_lines, texts_of
 from companion.models import ChatTokenizer
 from companion.models.hub.chat_template import Message, check_messages
@@ -79,6 +82,34 @@ def encode_conversation(tokenizer: ChatTokenizer, messages: Conversation) -> tup
     return whole, learned
 
 
+def hold_out(
+    conversations: Sequence[Conversation], *, fraction: float = 0.1, seed: int = 0
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Training and validation conversations; those that begin with the same question are on one side.
+
+    Validation gets the questions with the smallest hash of their text and ``seed``, at least one: more conversations
+    move few. Questions that only resemble each other may be on both sides: :func:`companion.data.near_duplicates`.
+
+    Raises:
+        ValueError: for a fraction outside (0, 1), or fewer than two different questions.
+
+    Example:
+        >>> answer = {"role": "assistant", "content": "Let me count."}
+        >>> [len(side) for side in hold_out([[{"role": "user", "content": f"{i} + 1?"}, answer] for i in range(20)])]
+        [18, 2]
+    """
+    check_fraction(fraction)
+    asked = [_first_question(chat) for chat in conversations]
+    ordered = sorted(set(asked), key=lambda text: hashlib.sha256(f"{seed} {text}".encode()).digest())
+    if len(ordered) < 2:
+        raise ValueError(f"expected at least two different questions to hold one out, got {len(ordered)}: give more")
+    held_out = set(ordered[: max(1, round(fraction * len(ordered)))])
+    sides: tuple[list[Conversation], list[Conversation]] = ([], [])
+    for chat, question in zip(conversations, asked, strict=True):
+        sides[question in held_out].append(chat)
+    return sides
+
+
 def check_learnable(messages: Conversation) -> None:
     """Refuses a conversation that an assistant can learn nothing from.
 
@@ -93,6 +124,10 @@ def check_learnable(messages: Conversation) -> None:
         raise ValueError("expected a conversation that begins with a user or the system, got the assistant's first")
     if empty := [place for place in answers if not messages[place]["content"].strip()]:
         raise ValueError(f"expected an answer with some text, got an empty one in message {empty[0]}")
+
+
+def _first_question(chat: Conversation) -> str:
+    return next((message["content"] for message in chat if message["role"] == "user"), chat[0]["content"])
 
 
 def _conversation(record: Record, place: str) -> Conversation:
