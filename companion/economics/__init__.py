@@ -3,6 +3,7 @@
 from companion.economics.accelerators import ACCELERATORS, Accelerator
 from companion.economics.bills import TrainingBill, affordable_flops, model_flops_utilization, training_bill
 from companion.economics.decoding import DecodeStep, decode_step, largest_batch
+from companion.economics.latency import AnswerLatency, answer_latency
 from companion.economics.laws import PRINTED, REFIT, TEX_SOURCE, LossLaw, Plan
 from companion.economics.memory import (
     ServingMemory,
@@ -22,6 +23,7 @@ __all__ = [
     "REFIT",
     "TEX_SOURCE",
     "Accelerator",
+    "AnswerLatency",
     "DecodeStep",
     "LossLaw",
     "MMc",
@@ -31,6 +33,7 @@ __all__ = [
     "TrainingMemory",
     "activation_numbers",
     "affordable_flops",
+    "answer_latency",
     "decode_step",
     "erlang_b",
     "erlang_c",
