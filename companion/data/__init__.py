@@ -10,6 +10,7 @@ from companion.data.captions import (
     encode_captions,
 )
 from companion.data.cifar import CIFAR10_CLASSES, cifar10
+from companion.data.code_tasks import CodeTask, human_eval
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
 from companion.data.datasets import DatasetBatches, MapDataset
 from companion.data.dedup import (
@@ -59,6 +60,7 @@ __all__ = [
     "CaptionedShapes",
     "CharacterVocabulary",
     "ChoiceQuestion",
+    "CodeTask",
     "CorpusConfig",
     "DatasetBatches",
     "Document",
@@ -89,6 +91,7 @@ __all__ = [
     "encode",
     "encode_captions",
     "end_of_text_id",
+    "human_eval",
     "import_graph",
     "json_lines",
     "load_tokenizer",

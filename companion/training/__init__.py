@@ -3,6 +3,7 @@
 from companion.stats.probabilities.ensemble import Weights, fit_weights
 from companion.training.answers import choose_answers, write_answers
 from companion.training.batches import Batches
+from companion.training.code import solve_tasks
 from companion.training.config import TrainConfig
 from companion.training.cost import CostEstimate, estimate_cost
 from companion.training.evaluate import bits_per_byte, token_losses
@@ -12,6 +13,7 @@ from companion.training.likelihood import Continuation, encode_continuation, log
 from companion.training.loop import fit
 from companion.training.perplexity import perplexity_ci, text_losses
 from companion.training.recipe import read_recipe, write_recipe
+from companion.training.sandbox import has_no_network, run_limited
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.search import SearchResult, search
 from companion.training.sharpness import Sharpness, sharpness
@@ -48,6 +50,7 @@ __all__ = [
     "exact_match",
     "fit",
     "fit_weights",
+    "has_no_network",
     "learning_rate",
     "log_likelihoods",
     "normalize_answer",
@@ -55,8 +58,10 @@ __all__ = [
     "plot_schedule",
     "predict",
     "read_recipe",
+    "run_limited",
     "search",
     "sharpness",
+    "solve_tasks",
     "text_losses",
     "token_losses",
     "validate",
