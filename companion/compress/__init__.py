@@ -3,6 +3,7 @@
 from companion.compress.cache import QuantizedKVCache
 from companion.compress.distillation import distillation_loss
 from companion.compress.embedding import QuantizedEmbedding
+from companion.compress.frontier import frontier
 from companion.compress.gptq import gptq, input_moments
 from companion.compress.linear import QuantizedLinear
 from companion.compress.model import load_quantized, model_bytes, quantize, save_quantized
@@ -21,6 +22,7 @@ __all__ = [
     "distillation_loss",
     "double_quantize",
     "expected_tokens",
+    "frontier",
     "gptq",
     "input_moments",
     "load_quantized",
