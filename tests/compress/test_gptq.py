@@ -84,30 +84,36 @@ def test_moments_are_those_of_the_inputs_of_each_layer():
     assert model.training
 
 
-def test_a_real_layer_and_a_real_block_lose_less(assistant):
+def test_a_real_layer_loses_less(assistant):
     model, tokenizer = assistant
-    text = (
-        "The sea is a vast body of salt water that covers more than two thirds of the Earth. It feeds the rain, " * 20
-    )
-    seen = torch.tensor(tokenizer.encode(text)[:384]).view(4, 96)
+    text = "The sea is a vast body of salt water that covers more than two thirds of the Earth. It feeds rain, " * 5
+    seen = torch.tensor(tokenizer.encode(text)[:96])[None]
     small = copy.deepcopy(model)
-    del small.h[2:]  # two blocks are enough to see it
-    moments = input_moments(small, seen)
-    weight = small.h[0].mlp.c_fc.weight
-    nearest = quantize_weight(weight, bits=4, scheme="offset", group_size=64)
-    ours = gptq(weight, moments["h.0.mlp.c_fc"], group_size=64)
+    del small.h[1:]  # a block is enough to see it
+    moments = input_moments(small, seen)["h.0.mlp.c_fc"]
+    weight = small.h[0].mlp.c_fc.weight.detach()[:128]  # rows are rounded each by itself
 
     def error(rounded):
         off = rounded.dequantize() - weight
-        return ((off @ moments["h.0.mlp.c_fc"]) * off).sum().item()
+        return ((off @ moments) * off).sum().item()
 
-    assert error(ours) < 0.7 * error(nearest)
+    nearest = quantize_weight(weight, bits=4, scheme="offset", group_size=64)
+    assert error(gptq(weight, moments, group_size=64)) < 0.7 * error(nearest)
+
+
+def test_a_model_loses_less_on_what_it_was_shown():
+    torch.manual_seed(0)
+    model, tokens = (
+        GPT(GPTConfig(vocab_size=7, block_size=16, n_layer=2, n_head=2, n_embd=32)).eval(),
+        torch.randint(7, (9, 16)),
+    )
     with torch.no_grad():
-        plain = small(seen)
-        off = [
-            (quantize(copy.deepcopy(small), bits=4, moments=given)(seen) - plain).square().mean().item()
-            for given in (moments, None)
-        ]
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+        plain, off = model(tokens), []
+        for given in (input_moments(model, tokens), None):
+            small = quantize(copy.deepcopy(model), bits=4, group_size=32, moments=given)
+            off.append((small(tokens) - plain).square().mean().item())
     assert off[0] < 0.8 * off[1]
 
 
