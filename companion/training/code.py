@@ -38,7 +38,7 @@ def solve_tasks(
         seed: of the drawing.
 
     Returns:
-        A row a task: ``task`` (its name), ``n_samples``, ``n_correct``, ``completions`` and ``outcomes`` (tuples).
+        A row a task, with ``task`` (its name), ``n_samples``, ``n_correct``, ``completions`` and ``outcomes`` (tuples).
 
     Raises:
         ValueError: for no task, or as :meth:`companion.models.GPT.generate`.
