@@ -38,7 +38,7 @@ def pages_of(visit: Visit) -> list[str]:
         ("backpropagation", "foundations/neural_networks"),
         ("byte-pair encoding", "building/pretraining"),
         ("注意力", "building/pretraining"),
-        ("置信区间", "building/evaluation"),
+        ("置信区间", "mathematics/inference"),
         ("反向传播", "foundations/neural_networks"),
         ("KV cache", "foundations/large_models"),
     ],
