@@ -1,7 +1,5 @@
 """The planner: beside closed forms of queues, beside the real engine, and its refusals."""
 
-import queue
-import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,17 @@ from torch import Tensor
 from companion.economics import MG1
 from companion.models import GPT
 from companion.models.gpt_layers.cache import KVCache
-from companion.serving import Engine, Event, Sampling, ServerTimes, Ticket, capacity, measure_times, simulate_server
+from companion.serving import (
+    Batch,
+    Engine,
+    Event,
+    Sampling,
+    ServerTimes,
+    Ticket,
+    capacity,
+    measure_times,
+    simulate_server,
+)
 
 
 def test_alone_each_request_takes_its_service() -> None:
@@ -36,43 +44,44 @@ def test_one_at_a_time_is_the_queue_of_pollaczek_and_khinchine() -> None:
     assert abs(service.mean() - 10) < 0.1
 
 
-def test_the_real_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
     times = ServerTimes(prompt=0.03, prompt_token=0.002, step=0.02, step_row=0.004)
+    rng = np.random.default_rng(1)
+    arrivals = rng.exponential(0.05, size=60).cumsum()
+    prompts, answers = rng.integers(2, 20, size=60), rng.integers(1, 15, size=60)
+    engine, clock, first, last = Engine(model, [], max_batch=4), [0.0], np.full(60, np.nan), np.full(60, np.nan)
+
+    def ticket(number: int) -> Ticket:
+        def note(event: Event) -> None:
+            first[number] = np.fmin(first[number], clock[0])
+            last[number] = clock[0]
+
+        return Ticket([1] * prompts[number], Sampling(int(answers[number]), temperature=0), note)
+
+    line = [(at, ticket(number)) for number, at in enumerate(arrivals)]
+
+    def pass_time(seconds: float) -> None:
+        clock[0] += seconds
+        while line and line[0][0] <= clock[0]:
+            engine.submit(line.pop(0)[1])
 
     def timed(tokens: Tensor, cache: KVCache, *_: Any) -> Tensor:
-        """As long as planned, in place of the model."""
+        """Takes the planned time, by a clock of the test's own, in place of the model."""
         rows, new = tokens.shape
         cache.length += new
-        time.sleep(times.prompt + times.prompt_token * new if new > 1 else times.step + times.step_row * rows)
+        pass_time(times.prompt + times.prompt_token * new if new > 1 else times.step + times.step_row * rows)
         return torch.zeros(rows, model.config.vocab_size, dtype=torch.float64)
 
-    rng = np.random.default_rng(1)
-    arrivals = rng.exponential(0.08, size=30).cumsum()
-    prompts, answers = rng.integers(2, 20, size=30), rng.integers(1, 15, size=30)
-    expected = simulate_server(times, arrivals, prompts, answers, max_batch=4)
     monkeypatch.setattr(model, "next_logits", timed)
-    engine = Engine(model, [], max_batch=4)
-    engine.start()
-    began, told = time.perf_counter(), [queue.SimpleQueue[tuple[float, Event]]() for _ in arrivals]
-    for at, prompt, answer, events in zip(arrivals, prompts, answers, told, strict=True):
-        time.sleep(max(0.0, began + at - time.perf_counter()))
-        ticket = Ticket([1] * prompt, Sampling(int(answer), temperature=0), _clocked(events))
-        engine.submit(ticket)
-    ends = [_end(events) - began - at for at, events in zip(arrivals, told, strict=True)]
-    engine.close()
-    assert np.corrcoef(ends, expected.last)[0, 1] > 0.9
-    assert np.median(np.abs(ends - expected.last)) < 0.1 * np.median(expected.last) + 0.05
-
-
-def _clocked(events: "queue.SimpleQueue[tuple[float, Event]]") -> Any:
-    return lambda event: events.put((time.perf_counter(), event))
-
-
-def _end(events: "queue.SimpleQueue[tuple[float, Event]]") -> float:
-    while True:
-        at, event = events.get(timeout=30)
-        if event.finish is not None:
-            return at
+    batch = Batch(model)
+    while line or engine.waiting or engine.running:
+        if not (engine.waiting or engine.running):
+            pass_time(line[0][0] - clock[0])
+        engine._advance(batch)  # one turn of its thread
+    expected = simulate_server(times, arrivals, prompts, answers, max_batch=4)
+    np.testing.assert_allclose(first - arrivals, expected.first, rtol=1e-9)
+    np.testing.assert_allclose(last - arrivals, expected.last, rtol=1e-9)
+    assert expected.last.max() > 3 * times.service(20, 15)  # there was a line
 
 
 def test_capacity_keeps_the_promise_and_no_more_would() -> None:
