@@ -29,7 +29,7 @@ from companion.models import smollm2
 from companion.serving import ServerTimes, measure_times, simulate_server
 
 NEW = 48
-MODEL = "smollm2-135m-instruct"
+MODEL = "smollm2"
 QUESTION = "Tell me a long story about the number {}."
 
 

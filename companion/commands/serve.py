@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from companion import runtime
+from companion.commands.opening import ASSISTANT, PLACES, open_model
 from companion.commands.options import reader
-from companion.models import GPT, ChatTokenizer, smollm2
 
 KEY_VARIABLE = "COMPANION_API_KEYS"
 
@@ -14,12 +14,7 @@ KEY_VARIABLE = "COMPANION_API_KEYS"
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
     for name, kind, default, text in (
-        (
-            "model",
-            str,
-            None,
-            "folder or .gguf file of a chat model (default: the assistant that comes with the book, SmolLM2)",
-        ),
+        ("model", str, ASSISTANT, f"{PLACES} (default: {ASSISTANT})"),
         (
             "host",
             str,
@@ -48,7 +43,8 @@ def run(options: argparse.Namespace) -> None:
         ) from error
     keys = [key.strip() for key in os.environ.get(KEY_VARIABLE, "").split(",") if key.strip()]
     check_host(options.host, keys)  # before the model is loaded
-    model, tokenizer, name = _load(options.model)
+    model, tokenizer = open_model(options.model)
+    name = Path(options.model).stem
     server = Server(
         model.to(runtime.pick_device(options.device)),
         tokenizer,
@@ -60,9 +56,3 @@ def run(options: argparse.Namespace) -> None:
     )
     print(f"{name} at http://{options.host}:{options.port} (API below /v1; Ctrl-C ends it)", flush=True)
     server.run(options.host, options.port)
-
-
-def _load(path: str | None) -> tuple[GPT, ChatTokenizer, str]:
-    if path is None:
-        return *smollm2(), "smollm2-135m-instruct"
-    return GPT.from_pretrained(path), ChatTokenizer.from_pretrained(path), Path(path).stem

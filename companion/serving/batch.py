@@ -67,11 +67,6 @@ class Batch:
         self.rows: list[Row] = []
         self._cache: KVCache | None = None
 
-    @property
-    def positions(self) -> int:
-        """How many positions the batch holds, over all rows."""
-        return sum(row.seen for row in self.rows)
-
     @torch.inference_mode()
     def join(self, tokens: Sequence[int], sampling: Sampling) -> Row:
         """Reads a prompt and draws its first token; the prompt and what follows must fit the model's ``block_size``."""

@@ -29,7 +29,6 @@ def run(model: GPT, prompts: list[list[int]], options: list[Sampling], every: in
             if row.written > len(tokens):
                 tokens.append(row.last)
     assert not batch.rows
-    assert batch.positions == 0
     return written
 
 
