@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from chromium import browser  # noqa: F401  a fixture
 from jaxtyping import config, install_import_hook
 
 # Before anything of these packages is imported: what their annotations say of arrays is checked at every call.

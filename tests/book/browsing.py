@@ -1,29 +1,17 @@
 """What the tests of the built site share: where it lies, and how a page of it is opened and watched."""
 
-import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
 from playwright.sync_api import BrowserContext, Page
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build/html"
 PAGES = sorted(path for path in SITE.rglob("*.html") if not path.relative_to(SITE).parts[0].startswith("_"))
 CHAPTERS = sorted(path for path in (ROOT / "book").glob("*/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skips, saying why; fails instead where a browser is required."""
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from browsing import CHAPTERS, SITE, open_page, unavailable
+from browsing import CHAPTERS, SITE, open_page
+from chromium import unavailable
 from playwright.sync_api import BrowserContext
 
 ROOT = Path(__file__).parents[2]
