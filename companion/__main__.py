@@ -14,6 +14,7 @@ _COMMANDS = {
     "finetune": "teach an assistant conversations of your own, by low-rank adapters",
     "chat": "talk to an assistant in the terminal",
     "evaluate": "score an assistant on questions of your own, with an interval, alone or beside another",
+    "estimate": "say what a model needs to be trained and served: operations, memory, time and money",
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
 }
 

@@ -48,23 +48,36 @@ def read_folder(folder: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
     """
     if (file := find_gguf(folder)) is not None:
         return gguf_gpt.read_gpt(GGUFFile(file))
+    model_type, config = read_config(folder)
+    weights = read_tensors(folder)
+    if model_type == "gpt2":
+        weights = gpt2_folder.from_tensors(weights)
+    elif model_type in llama_folder.TYPES:
+        weights = llama_folder.from_tensors(weights, config)
+    return match_head(config, weights)
+
+
+def read_config(folder: Path) -> tuple[str, GPTConfig]:
+    """What ``config.json`` of a folder says: the type of the model, and our config of it; no weights are read.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        ValueError: where it is damaged, or asks for what our model does not have.
+    """
     raw = read_json(folder / "config.json")
-    given = {name: value for name, value in raw.items() if value is not None}  # null says no more than nothing
     match raw.get("model_type"):
         case "gpt2":
-            config = gpt2_folder.from_json(given)
-            weights = gpt2_folder.from_tensors(read_tensors(folder))
+            given = {name: value for name, value in raw.items() if value is not None}  # null says no more than nothing
+            return "gpt2", gpt2_folder.from_json(given)
         case str(known) if known in llama_folder.TYPES:
-            config = llama_folder.from_json(raw)
-            weights = llama_folder.from_tensors(read_tensors(folder), config)
+            return known, llama_folder.from_json(raw)
         case "companion_gpt":
-            config, weights = _own_config(raw), read_tensors(folder)
+            return "companion_gpt", _own_config(raw)
         case other:
             raise ValueError(
                 f"expected model_type to be one of gpt2, {', '.join(llama_folder.TYPES)} or companion_gpt in "
                 f"{folder / 'config.json'}, got {other!r}"
             )
-    return match_head(config, weights)
 
 
 def _own_config(raw: Mapping[str, Any]) -> GPTConfig:
