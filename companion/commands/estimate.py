@@ -88,9 +88,10 @@ def _print_training(config: GPTConfig, device: Accelerator, context: int, option
     )
     held = training_memory(config, batch=1, time=context).total
     money = "" if options.price is None else f", {bill.dollars:,.0f} dollars"
+    rate = f"{options.accelerator} at {options.utilization:.0%} of its peak"
     print(
-        f"training on {tokens:.3g} tokens: {flops:.3g} operations, {_short(bill.device_hours)} hours of "
-        f"{options.accelerator} at {options.utilization:.0%} of its peak, {_short(bill.days)} days on {options.devices:,}{money}"
+        f"training on {tokens:.3g} tokens: {flops:.3g} operations, {_short(bill.device_hours)} hours of {rate}, "
+        f"{_short(bill.days)} days on {options.devices:,}{money}"
     )
     fits = "fits one device" if held <= device.memory else f"does not fit one device of {_gb(device.memory)}: shard it"
     print(f"  a step of one sequence in mixed precision holds {_gb(held)}, which {fits}")
