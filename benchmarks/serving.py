@@ -1,7 +1,7 @@
 """Requests to the server of the real assistant, one after another and all at once: tokens a second, waits, memory.
 
-Then a load that comes at random, with the latencies that :func:`companion.serving.simulate_server` forecasts from four
-times, measured before on the idle engine. ``python -m benchmarks.serving`` needs the extra ``test`` and the data
+Then a load that comes at random, with the latencies that :func:`companion.serving.simulate_server` forecasts from times
+of its parts, measured before on the idle engine. ``python -m benchmarks.serving`` needs the extra ``test`` and the data
 packages. The server is a process of its own on loopback, its client OpenAI's. Rounds of both ways are interleaved.
 Read the ratios; the absolute figures belong to the machine, which server and client share.
 """
@@ -136,8 +136,8 @@ def at_random(address: str, times: ServerTimes, requests: int, share: float) -> 
     lines = [
         f"{requests} requests at {rate:.2f} a second, {share:.0%} of what eight at a time could bear; prompts of "
         f"{prompt} tokens, answers of {np.mean(written):.0f} on average. Times of the engine: a prompt "
-        f"{times.prompt:.3f} s and {times.prompt_token * 1e3:.2f} ms a token, a step {times.step:.3f} s and "
-        f"{times.step_row * 1e3:.1f} ms a request.\n",
+        f"{times.prompt:.3f} s and {times.prompt_token * 1e3:.2f} ms a token, a step of one request to "
+        f"eight {', '.join(f'{seconds:.3f}' for seconds in times.steps)} s.\n",
         "| latency | forecast, s | measured, s | measured / forecast |",
         "|---|---|---|---|",
     ]

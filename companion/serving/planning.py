@@ -1,10 +1,11 @@
 r"""How many requests a server bears: what its engine would do with them, step by step, from the times of its parts.
 
 The engine does two things, one at a time: it reads a prompt, which takes :math:`a_0 + a_1 n` seconds for :math:`n`
-tokens, and it draws a token of each running request, which takes :math:`b_0 + b_1 k` for :math:`k` of them. Four
-numbers, measured by :func:`measure_times`, and its rule of order give the latency of every request, so that a plan
-needs no assumption about arrivals or lengths: those of a log will do. What four numbers leave out: attention over
-long contexts, and the network.
+tokens, and it draws a token of each running request, which takes :math:`b_k` seconds for :math:`k` of them. These
+times, measured by :func:`measure_times`, and its rule of order give the latency of every request, so that a plan needs
+no assumption about arrivals or lengths: those of a log will do. There is a time for each :math:`k` because it is no
+line: kernels of matrix products like some sizes, and with the real assistant on one core of an AMD EPYC three requests
+took 0.12 s a step, four 0.08 s. What is left out: attention over long contexts, and the network.
 """
 
 import time
@@ -30,8 +31,7 @@ class ServerTimes:
     Attributes:
         prompt: to begin a prompt.
         prompt_token: for each token of it.
-        step: to begin a step.
-        step_row: for each request that draws a token in it.
+        steps: of a step in which one request draws a token, two, three, and so on.
 
     Raises:
         ValueError: for a time below 0, or a step that takes none.
@@ -39,19 +39,18 @@ class ServerTimes:
 
     prompt: float
     prompt_token: float
-    step: float
-    step_row: float
+    steps: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        for name, seconds in vars(self).items():
-            if not seconds >= 0:
-                raise ValueError(f"expected {name} of at least 0 seconds, got {seconds}")
-        if not self.step + self.step_row > 0:
-            raise ValueError("expected a step that takes time, got step and step_row of 0")
+        for name in ("prompt", "prompt_token"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"expected {name} of at least 0 seconds, got {getattr(self, name)}")
+        if not self.steps or not all(seconds > 0 for seconds in self.steps):
+            raise ValueError(f"expected steps that take time, one a size of the batch, got {self.steps}")
 
     def service(self, prompt: float, answer: float, *, batch: int = 1) -> float:
         """Seconds of the engine that a request takes where ``batch`` share each step."""
-        return self.prompt + self.prompt_token * prompt + (answer - 1) * (self.step / batch + self.step_row)
+        return self.prompt + self.prompt_token * prompt + (answer - 1) * self.steps[batch - 1] / batch
 
 
 @dataclass(frozen=True)
@@ -63,32 +62,32 @@ class Latencies:
 
 
 def measure_times(
-    model: GPT, *, prompts: Sequence[int] = (16, 64, 256), batches: Sequence[int] = (1, 2, 4, 8), steps: int = 8
+    model: GPT, *, prompts: Sequence[int] = (16, 64, 256), max_batch: int = 8, context: int = 16, steps: int = 8
 ) -> ServerTimes:
-    """Times of a model's engine on this machine, by least squares over prompts and batches of these sizes.
+    """Times of a model's engine on this machine: prompts by least squares, steps by medians.
 
     Takes some seconds; the machine should be as busy as when it serves.
 
     Args:
         model: in evaluation mode meanwhile.
         prompts: lengths in tokens; at least two.
-        batches: numbers of requests; at least two.
-        steps: of each batch, after one that does not count.
+        max_batch: requests that share a step at most.
+        context: tokens of each of them before its steps.
+        steps: of each size of the batch, after one that does not count.
 
     Example:
         >>> from companion.models import GPTConfig
         >>> model = GPT(GPTConfig(vocab_size=50, block_size=64, n_layer=1, n_head=1, n_embd=8))
-        >>> measure_times(model, prompts=(8, 32), batches=(1, 4), steps=2).step >= 0
-        True
+        >>> len(measure_times(model, prompts=(8, 32), max_batch=4, steps=2).steps)
+        4
     """
-    reading, drawing = [], []
+    reading = []
     with evaluating(model):
         for length in prompts:
             _seconds_to_read(model, length)  # warm
             reading.append(float(np.median([_seconds_to_read(model, length) for _ in range(3)])))
-        for size in batches:
-            drawing.append(_seconds_of_a_step(model, size, steps))
-    return ServerTimes(*_line(prompts, reading), *_line(batches, drawing))
+        drawing = tuple(_seconds_of_a_step(model, size, context, steps) for size in range(1, max_batch + 1))
+    return ServerTimes(*_line(prompts, reading), drawing)
 
 
 def _seconds_to_read(model: GPT, length: int) -> float:
@@ -97,10 +96,10 @@ def _seconds_to_read(model: GPT, length: int) -> float:
     return time.perf_counter() - began
 
 
-def _seconds_of_a_step(model: GPT, size: int, steps: int) -> float:
+def _seconds_of_a_step(model: GPT, size: int, context: int, steps: int) -> float:
     batch = Batch(model)
     for _ in range(size):
-        batch.join(_tokens(model, 16), Sampling(steps + 2, temperature=0))
+        batch.join(_tokens(model, context), Sampling(steps + 2, temperature=0))
     batch.step()
     spent = []
     for _ in range(steps):
@@ -134,18 +133,18 @@ def simulate_server(
         arrivals: when each request comes, in seconds, in order, [request].
         prompts: tokens of each prompt, [request].
         answers: tokens of each answer, at least 1, [request].
-        max_batch: requests that share a step.
+        max_batch: requests that share a step; ``times`` has a step for as many.
 
     Raises:
-        ValueError: for lengths that differ, arrivals out of order, or a size below 1.
+        ValueError: for lengths that differ, arrivals out of order, a size below 1, or steps that were not measured.
 
     Example:
-        >>> times = ServerTimes(prompt=0.5, prompt_token=0.0, step=1.0, step_row=0.0)
-        >>> simulate_server(times, [0.0, 0.1], [5, 5], [3, 2]).last  # the second is read, then they draw together
+        >>> times = ServerTimes(prompt=0.5, prompt_token=0.0, steps=(1.0, 1.0))
+        >>> simulate_server(times, [0.0, 0.1], [5, 5], [3, 2], max_batch=2).last  # the second is read, then they draw together
         array([3. , 1.9])
     """
     come, read, write = (np.asarray(values, dtype=np.float64) for values in (arrivals, prompts, answers))
-    _check_requests(come, read, write, max_batch)
+    _check_requests(come, read, write, max_batch, len(times.steps))
     first, last = np.empty(len(come)), np.empty(len(come))
     line, running, now, nth = deque[int](), dict[int, int](), 0.0, 0
     while nth < len(come) or line or running:
@@ -163,7 +162,7 @@ def simulate_server(
             if write[one] > 1:
                 running[one] = int(write[one]) - 1
         if running:
-            now += times.step + times.step_row * len(running)
+            now += times.steps[len(running) - 1]
             for one in list(running):
                 running[one] -= 1
                 if not running[one]:
@@ -172,8 +171,10 @@ def simulate_server(
     return Latencies(first - come, last - come)
 
 
-def _check_requests(come: np.ndarray, read: np.ndarray, write: np.ndarray, max_batch: int) -> None:
+def _check_requests(come: np.ndarray, read: np.ndarray, write: np.ndarray, max_batch: int, measured: int) -> None:
     check_whole("max_batch", max_batch, at_least=1, advice="it is how many requests share a step")
+    if max_batch > measured:
+        raise ValueError(f"expected steps of up to {max_batch} requests, got {measured}: measure, or lower, max_batch")
     if come.ndim != 1 or not len(come) == len(read) == len(write) or not len(come):
         shapes = ", ".join(str(values.shape) for values in (come, read, write))
         raise ValueError(f"expected arrivals, prompts and answers of one length, at least 1, got shapes {shapes}")
@@ -216,7 +217,7 @@ def capacity(
         ValueError: as :func:`simulate_server`, or for options out of their range.
 
     Example:
-        >>> times = ServerTimes(prompt=0.1, prompt_token=0.0, step=0.05, step_row=0.01)
+        >>> times = ServerTimes(prompt=0.1, prompt_token=0.0, steps=(0.06, 0.07, 0.08, 0.09, 0.10, 0.11, 0.12, 0.13))
         >>> round(capacity(times, [30] * 2_000, [20] * 2_000, seconds=4), 1)
         1.6
     """

@@ -23,8 +23,13 @@ from companion.serving import (
 )
 
 
+def line(begin: float, row: float) -> tuple[float, ...]:
+    """Steps of one to eight requests that take a time and one for each request."""
+    return tuple(begin + row * rows for rows in range(1, 9))
+
+
 def test_alone_each_request_takes_its_service() -> None:
-    times = ServerTimes(0.2, 0.01, 0.05, 0.03)
+    times = ServerTimes(0.2, 0.01, line(0.05, 0.03))
     arrivals, prompts, answers = np.arange(5) * 100.0, np.array([1, 5, 10, 20, 40]), np.array([1, 2, 3, 10, 50])
     found = simulate_server(times, arrivals, prompts, answers)
     np.testing.assert_allclose(found.first, 0.2 + 0.01 * prompts)
@@ -33,7 +38,7 @@ def test_alone_each_request_takes_its_service() -> None:
 
 def test_one_at_a_time_is_the_queue_of_pollaczek_and_khinchine() -> None:
     rng = np.random.default_rng(0)
-    n, times = 200_000, ServerTimes(0.0, 0.0, 1.0, 0.0)
+    n, times = 200_000, ServerTimes(0.0, 0.0, (1.0,))
     answers = 1 + rng.geometric(0.1, size=n)  # services of answers − 1 seconds
     arrivals = rng.exponential(1 / 0.06, size=n).cumsum()
     found = simulate_server(times, arrivals, np.ones(n), answers, max_batch=1)
@@ -45,7 +50,7 @@ def test_one_at_a_time_is_the_queue_of_pollaczek_and_khinchine() -> None:
 
 
 def test_the_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
-    times = ServerTimes(prompt=0.03, prompt_token=0.002, step=0.02, step_row=0.004)
+    times = ServerTimes(prompt=0.03, prompt_token=0.002, steps=(0.024, 0.04, 0.05, 0.036))
     rng = np.random.default_rng(1)
     arrivals = rng.exponential(0.05, size=60).cumsum()
     prompts, answers = rng.integers(2, 20, size=60), rng.integers(1, 15, size=60)
@@ -69,7 +74,7 @@ def test_the_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.Monk
         """Takes the planned time, by a clock of the test's own, in place of the model."""
         rows, new = tokens.shape
         cache.length += new
-        pass_time(times.prompt + times.prompt_token * new if new > 1 else times.step + times.step_row * rows)
+        pass_time(times.prompt + times.prompt_token * new if new > 1 else times.steps[rows - 1])
         return torch.zeros(rows, model.config.vocab_size, dtype=torch.float64)
 
     monkeypatch.setattr(model, "next_logits", timed)
@@ -86,7 +91,7 @@ def test_the_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.Monk
 
 def test_capacity_keeps_the_promise_and_no_more_would() -> None:
     rng = np.random.default_rng(2)
-    times = ServerTimes(0.05, 0.001, 0.03, 0.005)
+    times = ServerTimes(0.05, 0.001, line(0.03, 0.005))
     prompts, answers = rng.integers(5, 200, size=3_000), rng.geometric(0.03, size=3_000)
     gaps = np.random.default_rng(0).exponential(size=3_000).cumsum()
 
@@ -102,8 +107,9 @@ def test_capacity_keeps_the_promise_and_no_more_would() -> None:
 
 
 def test_times_are_those_of_the_model(model: GPT) -> None:
-    times = measure_times(model, prompts=(8, 128), batches=(1, 8), steps=4)
-    assert 0 < times.step + times.step_row < 0.1
+    times = measure_times(model, prompts=(8, 128), max_batch=3, context=5, steps=4)
+    assert len(times.steps) == 3
+    assert 0 < min(times.steps) <= max(times.steps) < 0.1
     assert 0 < times.prompt + 128 * times.prompt_token < 0.5
 
 
@@ -119,10 +125,15 @@ def test_times_are_those_of_the_model(model: GPT) -> None:
 )
 def test_bad_requests_are_refused(arguments: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        simulate_server(ServerTimes(0, 0, 1, 0), *arguments)
+        simulate_server(ServerTimes(0, 0, line(1, 0)), *arguments)
 
 
-@pytest.mark.parametrize("times", [(-1, 0, 1, 0), (0, 0, 0, 0), (0, 0, float("nan"), 1)])
+def test_steps_that_were_not_measured_are_refused() -> None:
+    with pytest.raises(ValueError, match="up to 3 requests, got 2"):
+        simulate_server(ServerTimes(0, 0, (1, 1)), [0], [1], [1], max_batch=3)
+
+
+@pytest.mark.parametrize("times", [(-1, 0, (1,)), (0, 0, (1, 0)), (0, float("nan"), (1,)), (0, 0, ())])
 def test_bad_times_are_refused(times: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
         ServerTimes(*times)
@@ -131,4 +142,4 @@ def test_bad_times_are_refused(times: Any) -> None:
 @pytest.mark.parametrize("options", [{"of": "middle"}, {"level": 1}, {"seconds": 0}])
 def test_bad_promises_are_refused(options: Any) -> None:
     with pytest.raises(ValueError, match="expected of='first' or 'last'"):
-        capacity(ServerTimes(0, 0, 1, 0), [1], [1], **{"seconds": 1, **options})
+        capacity(ServerTimes(0, 0, line(1, 0)), [1], [1], **{"seconds": 1, **options})
