@@ -5,12 +5,14 @@ tokens, and it draws a token of each running request, which takes :math:`b_k` se
 times, measured by :func:`measure_times`, and its rule of order give the latency of every request, so that a plan needs
 no assumption about arrivals or lengths: those of a log will do. There is a time for each :math:`k` because it is no
 line: kernels of matrix products like some sizes, and with the real assistant on one core of an AMD EPYC three requests
-took 0.12 s a step, four 0.08 s. What is left out: attention over long contexts, and the network.
+took 0.12 s a step, four 0.08 s. And no part takes the same time twice: give the factors by which a log's parts were
+slower or faster than their times, and each is drawn, which the tail needs. What is left out: attention over long
+contexts, the network, and hours in which the machine has other work.
 """
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +34,18 @@ class ServerTimes:
         prompt: to begin a prompt.
         prompt_token: for each token of it.
         steps: of a step in which one request draws a token, two, three, and so on.
+        prompt_factors: what prompts took over their times, one of them drawn for each; all as long as said by default.
+        step_factors: the same of steps.
 
     Raises:
-        ValueError: for a time below 0, or a step that takes none.
+        ValueError: for a time below 0, a step that takes none, or factors that are not positive.
     """
 
     prompt: float
     prompt_token: float
     steps: tuple[float, ...]
+    prompt_factors: tuple[float, ...] = (1.0,)
+    step_factors: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         for name in ("prompt", "prompt_token"):
@@ -47,6 +53,9 @@ class ServerTimes:
                 raise ValueError(f"expected {name} of at least 0 seconds, got {getattr(self, name)}")
         if not self.steps or not all(seconds > 0 for seconds in self.steps):
             raise ValueError(f"expected steps that take time, one a size of the batch, got {self.steps}")
+        for name in ("prompt_factors", "step_factors"):
+            if not getattr(self, name) or not all(factor > 0 for factor in getattr(self, name)):
+                raise ValueError(f"expected {name} above 0, one at least; got some that are not, or none")
 
     def service(self, prompt: float, answer: float, *, batch: int = 1) -> float:
         """Seconds of the engine that a request takes where ``batch`` share each step."""
@@ -124,7 +133,13 @@ def _line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]
 
 
 def simulate_server(
-    times: ServerTimes, arrivals: ArrayLike, prompts: ArrayLike, answers: ArrayLike, *, max_batch: int = 8
+    times: ServerTimes,
+    arrivals: ArrayLike,
+    prompts: ArrayLike,
+    answers: ArrayLike,
+    *,
+    max_batch: int = 8,
+    seed: int = 0,
 ) -> Latencies:
     """What :class:`companion.serving.Engine` would do with these requests, without a limit to its line.
 
@@ -134,18 +149,20 @@ def simulate_server(
         prompts: tokens of each prompt, [request].
         answers: tokens of each answer, at least 1, [request].
         max_batch: requests that share a step; ``times`` has a step for as many.
+        seed: of the factors that are drawn.
 
     Raises:
         ValueError: for lengths that differ, arrivals out of order, a size below 1, or steps that were not measured.
 
     Example:
         >>> times = ServerTimes(prompt=0.5, prompt_token=0.0, steps=(1.0, 1.0))
-        >>> simulate_server(times, [0.0, 0.1], [5, 5], [3, 2], max_batch=2).last  # the second is read, then they draw together
+        >>> simulate_server(times, [0, 0.1], [5, 5], [3, 2], max_batch=2).last  # one more is read, then both draw
         array([3. , 1.9])
     """
     come, read, write = (np.asarray(values, dtype=np.float64) for values in (arrivals, prompts, answers))
     _check_requests(come, read, write, max_batch, len(times.steps))
-    first, last = np.empty(len(come)), np.empty(len(come))
+    rng, first, last = np.random.default_rng(seed), np.empty(len(come)), np.empty(len(come))
+    slower = {name: _drawn(getattr(times, name), rng) for name in ("prompt_factors", "step_factors")}
     line, running, now, nth = deque[int](), dict[int, int](), 0.0, 0
     while nth < len(come) or line or running:
         if not line and not running:
@@ -157,18 +174,24 @@ def simulate_server(
             if not line or len(running) >= max_batch:
                 break
             one = line.popleft()
-            now += times.prompt + times.prompt_token * read[one]
+            now += (times.prompt + times.prompt_token * read[one]) * next(slower["prompt_factors"])
             first[one] = last[one] = now
             if write[one] > 1:
                 running[one] = int(write[one]) - 1
         if running:
-            now += times.steps[len(running) - 1]
+            now += times.steps[len(running) - 1] * next(slower["step_factors"])
             for one in list(running):
                 running[one] -= 1
                 if not running[one]:
                     del running[one]
                     last[one] = now
     return Latencies(first - come, last - come)
+
+
+def _drawn(factors: Sequence[float], rng: np.random.Generator) -> Iterator[float]:
+    """One after another, at random; where there is one, without asking for chance."""
+    while True:
+        yield from rng.choice(factors, 1_000).tolist() if len(factors) > 1 else factors
 
 
 def _check_requests(come: np.ndarray, read: np.ndarray, write: np.ndarray, max_batch: int, measured: int) -> None:
@@ -208,7 +231,7 @@ def capacity(
         level: the share of requests that it is made for.
         of: ``last`` token or ``first``.
         max_batch: requests that share a step.
-        seed: of the gaps.
+        seed: of the gaps, and of the factors.
 
     Returns:
         Requests a second; 0 where even a request alone takes longer.
@@ -229,7 +252,7 @@ def capacity(
     gaps = np.random.default_rng(seed).exponential(size=len(read)).cumsum()
 
     def kept(rate: float) -> bool:
-        found = simulate_server(times, gaps / rate, read, write, max_batch=max_batch)
+        found = simulate_server(times, gaps / rate, read, write, max_batch=max_batch, seed=seed)
         return bool(np.quantile(getattr(found, of), level) <= seconds)
 
     low, high = 0.0, 2 / times.service(float(read.mean()), float(write.mean()), batch=max_batch)

@@ -49,6 +49,20 @@ def test_one_at_a_time_is_the_queue_of_pollaczek_and_khinchine() -> None:
     assert abs(service.mean() - 10) < 0.1
 
 
+def test_factors_are_drawn_for_each_part() -> None:
+    rng = np.random.default_rng(3)
+    times = ServerTimes(0.0, 0.01, (0.1,), prompt_factors=(1.0, 3.0), step_factors=(0.5, 1.0, 1.5))
+    arrivals, prompts, answers = np.arange(4_000) * 1e3, rng.integers(1, 9, size=4_000), np.full(4_000, 26)
+    found, again = (simulate_server(times, arrivals, prompts, answers, max_batch=1, seed=seed) for seed in (0, 1))
+    slower = found.first / (0.01 * prompts)
+    assert set(np.unique(slower.round(6))) == {1.0, 3.0}
+    assert abs(slower.mean() - 2) < 4 / np.sqrt(4_000)
+    writing = found.last - found.first
+    assert abs(writing.mean() - 2.5) < 4 * 0.1 * np.sqrt(25 / 6) / np.sqrt(4_000)
+    assert abs(writing.std() / (0.1 * np.sqrt(25 / 6)) - 1) < 0.06
+    assert not np.array_equal(found.last, again.last)
+
+
 def test_the_engine_does_what_was_simulated(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
     times = ServerTimes(prompt=0.03, prompt_token=0.002, steps=(0.024, 0.04, 0.05, 0.036))
     rng = np.random.default_rng(1)
@@ -133,7 +147,10 @@ def test_steps_that_were_not_measured_are_refused() -> None:
         simulate_server(ServerTimes(0, 0, (1, 1)), [0], [1], [1], max_batch=3)
 
 
-@pytest.mark.parametrize("times", [(-1, 0, (1,)), (0, 0, (1, 0)), (0, float("nan"), (1,)), (0, 0, ())])
+@pytest.mark.parametrize(
+    "times",
+    [(-1, 0, (1,)), (0, 0, (1, 0)), (0, float("nan"), (1,)), (0, 0, ()), (0, 0, (1,), (0,)), (0, 0, (1,), (1,), ())],
+)
 def test_bad_times_are_refused(times: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
         ServerTimes(*times)

@@ -72,7 +72,7 @@ class CausalSelfAttention(nn.Module):
             v,
             attn_mask=mask,
             dropout_p=self.dropout if self.training else 0.0,
-            is_causal=mask is None and x.shape[1] > 1,
+            is_causal=mask is None and (cache is None or x.shape[1] > 1),  # no test of a size that may be dynamic
             enable_gqa=self.kv_heads < self.n_head,  # copying each head for its group takes longer
         )
         return self.c_proj(y.transpose(1, 2).flatten(2))
