@@ -27,9 +27,9 @@ def group_metrics(y_true: ArrayLike, y_pred: ArrayLike, groups: ArrayLike, *, le
         level: intended coverage of each interval.
 
     Returns:
-        A row for each group and metric: ``estimate``, ``low``, ``high`` and ``n``, the examples that it is about:
-        ``selection_rate`` and ``accuracy`` all, ``fpr`` those of class 0, ``fnr`` those of class 1, ``ppv`` those that
-        were selected. Where there are none, it is NaN.
+        A frame with a row for each group and metric, and the columns ``estimate``, ``low``, ``high`` and ``n``, the
+        number of examples that the metric is about. They are all for ``selection_rate`` and ``accuracy``, those of
+        class 0 for ``fpr``, those of class 1 for ``fnr``, those selected for ``ppv``. Where there are none, it is NaN.
 
     Raises:
         ValueError: for values other than 0 and 1, or columns of several lengths.
