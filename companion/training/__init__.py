@@ -12,14 +12,19 @@ from companion.training.learners import TorchClassifier, TorchRegressor
 from companion.training.likelihood import Continuation, encode_continuation, log_likelihoods
 from companion.training.loop import fit
 from companion.training.perplexity import perplexity_ci, text_losses
+from companion.training.pipeline import pipeline_bubble, pipeline_schedule, pipeline_step
+from companion.training.processes import run_processes
 from companion.training.recipe import read_recipe, write_recipe
+from companion.training.ring import ring_all_gather, ring_all_reduce, ring_reduce_scatter
 from companion.training.sandbox import has_no_network, run_limited
 from companion.training.schedule import learning_rate, plot_schedule
 from companion.training.search import SearchResult, search
+from companion.training.sharded_adamw import ShardedAdamW
 from companion.training.sharpness import Sharpness, sharpness
 from companion.training.space import Choice, Range
 from companion.training.split_tensors import whole_weights
 from companion.training.step import DivergedError
+from companion.training.tensor_parallel import ShardedPair
 from companion.training.text_scores import answer_f1, exact_match, normalize_answer
 from companion.training.validation import validate
 
@@ -37,6 +42,8 @@ __all__ = [
     "Prediction",
     "Range",
     "SearchResult",
+    "ShardedAdamW",
+    "ShardedPair",
     "Sharpness",
     "TorchClassifier",
     "TorchRegressor",
@@ -55,10 +62,17 @@ __all__ = [
     "log_likelihoods",
     "normalize_answer",
     "perplexity_ci",
+    "pipeline_bubble",
+    "pipeline_schedule",
+    "pipeline_step",
     "plot_schedule",
     "predict",
     "read_recipe",
+    "ring_all_gather",
+    "ring_all_reduce",
+    "ring_reduce_scatter",
     "run_limited",
+    "run_processes",
     "search",
     "sharpness",
     "solve_tasks",
