@@ -17,7 +17,7 @@ from companion.models.gpt_layers.cache import KVCache
 
 
 class QuantizedKVCache(KVCache):
-    """A cache as :class:`companion.models.GPT` takes it in ``next_logits`` and ``cached_logits``, in 8 bits.
+    """A cache in 8 bits: ``model.generate(..., cache_class=QuantizedKVCache)``, or by hand in ``cached_logits``.
 
     Args:
         config: the model's sizes.
@@ -29,10 +29,9 @@ class QuantizedKVCache(KVCache):
         >>> from companion.models import GPT
         >>> config = GPTConfig(vocab_size=11, block_size=32, n_layer=2, n_head=2, n_embd=64)
         >>> model, prompt = GPT(config).eval(), torch.tensor([[1, 2, 3]])
+        >>> model.generate(prompt, 5, cache_class=QuantizedKVCache).shape
+        torch.Size([1, 8])
         >>> cache = QuantizedKVCache(config, 1, 32, model.wte.weight)
-        >>> with torch.inference_mode():
-        ...     model.next_logits(prompt, cache).shape, cache.length
-        (torch.Size([1, 11]), 3)
         >>> KVCache(config, 1, 32, model.wte.weight).layers[0].nbytes * 2 / cache.n_bytes
         3.5555555555555554
     """

@@ -152,6 +152,7 @@ class GPT(nn.Module):
         seed: int | None = None,
         stop_tokens: Sequence[int] | None = None,
         padding_mask: Bool[Tensor, "batch time"] | None = None,
+        cache_class: type[KVCache] | None = None,
     ) -> Int[Tensor, "batch longer"]:
         """``tokens`` followed by up to ``max_new_tokens`` more, drawn one at a time, in evaluation mode.
 
@@ -171,6 +172,8 @@ class GPT(nn.Module):
             seed: the same seed gives the same tokens, on the same device.
             stop_tokens: what ends a row, such as ``[data.end_of_text_id(tokenizer)]``; none for a fixed length.
             padding_mask: True at tokens, False at what fills a shorter prompt on its left; none where all are tokens.
+            cache_class: what keeps keys and values, such as :class:`companion.compress.QuantizedKVCache`; none for the
+                plain one.
 
         Raises:
             ValueError: for bad tokens (as :meth:`forward`), an option out of its range, a padding mask of another shape
@@ -186,7 +189,7 @@ class GPT(nn.Module):
             torch.Size([2, 23])
         """
         options: WritingOptions = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-        options |= {"stop_tokens": stop_tokens, "padding_mask": padding_mask}
+        options |= {"stop_tokens": stop_tokens, "padding_mask": padding_mask, "cache_class": cache_class}
         writer = self._writer(tokens, max_new_tokens, **options)
         with evaluating(self), torch.inference_mode():
             while not writer.finished:
@@ -238,7 +241,7 @@ class GPT(nn.Module):
             first=first_columns(tokens, options.get("padding_mask")),
             stop=stop,
             block=self.config.block_size,
-            cache=KVCache(self.config, tokens.shape[0], room, self.ln_f.weight),
+            cache=(options.get("cache_class") or KVCache)(self.config, tokens.shape[0], room, self.ln_f.weight),
             logits=self.next_logits,
             draw=partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator),
         )

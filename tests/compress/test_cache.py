@@ -52,11 +52,27 @@ def test_the_assistant_writes_the_same_answer(assistant):
     question = [{"role": "user", "content": "What is the capital of France?"}]
     tokens = torch.tensor([tokenizer.apply_chat_template(question, add_generation_prompt=True)])
     expected = model.generate(tokens, 7, temperature=0)
-    like, new = model.ln_f.weight, tokens
-    caches = [kind(model.config, 1, expected.shape[1], like) for kind in (QuantizedKVCache, KVCache)]
-    with torch.inference_mode():
-        for _ in range(7):
-            token = model.next_logits(new, caches[0]).argmax(dim=-1, keepdim=True)
-            tokens, new = torch.cat([tokens, token], dim=1), token
-    assert torch.equal(tokens, expected)
+    written = model.generate(tokens, 7, temperature=0, cache_class=QuantizedKVCache)
+    assert torch.equal(written, expected)
+    caches = [kind(model.config, 1, written.shape[1], model.ln_f.weight) for kind in (QuantizedKVCache, KVCache)]
     assert 3.7 < sum(layer.nbytes for layer in caches[1].layers) / caches[0].n_bytes < 3.8
+
+
+def test_writing_with_it_is_writing_from_its_logits_padding_and_a_full_window_included():
+    torch.manual_seed(0)
+    model = GPT(CONFIG).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    tokens, mask = torch.randint(37, (2, 6)), torch.ones(2, 6, dtype=torch.bool)
+    cache, new, expected = QuantizedKVCache(CONFIG, 2, 23, model.wte.weight), tokens, tokens
+    with torch.inference_mode():
+        for _ in range(17):
+            new = model.next_logits(new, cache).argmax(dim=-1, keepdim=True)
+            expected = torch.cat([expected, new], dim=1)
+    options = {"temperature": 0, "cache_class": QuantizedKVCache}
+    assert torch.equal(model.generate(tokens, 17, **options), expected)
+    streamed = list(model.generate_stream(tokens, 17, **options))
+    assert torch.equal(torch.stack(streamed, dim=1), expected[:, 6:])
+    mask[1, :2] = False
+    assert model.generate(tokens, 40, padding_mask=mask, **options).shape == (2, 46)

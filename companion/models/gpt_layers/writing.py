@@ -30,6 +30,7 @@ class WritingOptions(TypedDict, total=False):
     seed: int | None
     stop_tokens: Sequence[int] | None
     padding_mask: Tensor | None
+    cache_class: type[KVCache] | None
 
 
 class Writer:
