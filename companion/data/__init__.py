@@ -1,5 +1,6 @@
 """Data sets, nearly all of which load with no network, and batches of them."""
 
+from companion.data.benchmarks import BENCHMARKS, benchmark_questions, rated_sentences
 from companion.data.canvas import on_canvas, with_clutter
 from companion.data.captions import (
     CAPTION_LENGTH,
@@ -51,6 +52,7 @@ from companion.data.voices import VOICES_RATE, two_voices
 from companion.data.words import PlantedCorpus, SkipGramBatches, planted_corpus
 
 __all__ = [
+    "BENCHMARKS",
     "CAPTION_LENGTH",
     "CAPTION_WORDS",
     "CIFAR10_CLASSES",
@@ -76,6 +78,7 @@ __all__ = [
     "all_captions",
     "as_batch",
     "bands_for",
+    "benchmark_questions",
     "byte_lengths",
     "candidate_probability",
     "cifar10",
@@ -109,6 +112,7 @@ __all__ = [
     "planted_graph",
     "purchases",
     "r_table",
+    "rated_sentences",
     "read_questions",
     "reversal_pairs",
     "save_corpus",
