@@ -107,6 +107,21 @@ def test_the_cheapest_run_of_transformers_comes_out_again() -> None:
 
 
 @pytest.mark.slow
+def test_the_first_split_of_ensembles_comes_out_again() -> None:
+    script = load(RECORDED / "ensembles" / "record.py")
+    recorded = load_file(RECORDED / "ensembles" / "splits.safetensors")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        patients, five, fifty = script.split(0)
+    finally:
+        torch.set_num_threads(before)
+    assert recorded["patients"][0].tolist() == patients.tolist()
+    assert recorded["five"][0].numpy() == pytest.approx(five, abs=1)
+    assert recorded["fifty"][0].numpy() == pytest.approx(fifty, abs=1)
+
+
+@pytest.mark.slow
 def test_the_first_label_of_probability_comes_out_again() -> None:
     script = load(RECORDED / "probability" / "record.py")
     with (RECORDED / "probability" / "answers.csv").open(encoding="utf-8") as file:
