@@ -6,8 +6,11 @@ Who outgrows it writes the model with ``save_pretrained`` and starts vLLM on tha
 import hmac
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -69,6 +72,35 @@ class Server:
         """
         check_host(host, self.keys)
         uvicorn.run(self.app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=30)
+
+    @contextmanager
+    def in_thread(self) -> Iterator[str]:
+        """Serves on a free port of loopback from a thread, as long as this is open, and gives its address.
+
+        For notebooks and tests, where :meth:`run` would not return.
+
+        Raises:
+            RuntimeError: where it has not started within 20 seconds.
+
+        Example:
+            ``with server.in_thread() as address: openai.OpenAI(base_url=f"{address}/v1", api_key="none")``
+        """
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        served = uvicorn.Server(uvicorn.Config(self.app, port=port, log_level="error", timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=served.run, name="server", daemon=True)
+        thread.start()
+        until = time.monotonic() + 20
+        while not served.started and time.monotonic() < until:
+            time.sleep(0.01)
+        try:
+            if not served.started:
+                raise RuntimeError(f"expected the server to start on port {port} within 20 s, and it did not")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            served.should_exit = True
+            thread.join()
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -2,7 +2,6 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from loopback import running
 from playwright.sync_api import Browser, expect
 
 from companion.models import GPT, ChatTokenizer, GPTConfig
@@ -13,7 +12,7 @@ from companion.serving import Server
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_conversation(tokenizer: ChatTokenizer, browser: Browser, scheme: str, width: int) -> None:
     model = GPT(GPTConfig(tokenizer.vocab_size, 2048, n_layer=1, n_head=2, n_embd=16, positions="rotary"))
-    with running(Server(model, tokenizer, name="tiny")) as address:
+    with Server(model, tokenizer, name="tiny").in_thread() as address:
         page = browser.new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)  # type: ignore[arg-type]
         foreign: list[str] = []
         page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)

@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 import torch
-from loopback import client, running, wait_for
+from loopback import client, wait_for
 
 from companion.models import GPT, ChatTokenizer
 from companion.serving import Server
@@ -34,7 +34,7 @@ def expected(model: GPT, tokenizer: ChatTokenizer, new: int) -> str:
 
 
 def test_an_answer_is_that_of_the_model(make: Make, model: GPT, tokenizer: ChatTokenizer) -> None:
-    with running(make()) as address:
+    with make().in_thread() as address:
         answer = ask(address)
         chunks = list(ask(address, stream=True, stream_options={"include_usage": True}))
         assert client(address).models.list().data[0].id == "tiny"
@@ -48,7 +48,7 @@ def test_an_answer_is_that_of_the_model(make: Make, model: GPT, tokenizer: ChatT
 
 
 def test_a_seed_repeats_and_a_stop_text_ends(make: Make) -> None:
-    with running(make()) as address:
+    with make().in_thread() as address:
         first, again = (ask(address, temperature=1, seed=3).choices[0].message.content for _ in range(2))
         stop = first[4:6]
         cut = ask(address, temperature=1, seed=3, stop=stop).choices[0]
@@ -76,7 +76,7 @@ def test_a_seed_repeats_and_a_stop_text_ends(make: Make) -> None:
     ],
 )
 def test_what_it_does_not_do_is_refused(make: Make, options: dict[str, Any], said: str) -> None:
-    with running(make()) as address, pytest.raises(openai.APIStatusError) as refused:
+    with make().in_thread() as address, pytest.raises(openai.APIStatusError) as refused:
         ask(address, **options)
     assert refused.value.status_code in (400, 404)
     assert said in refused.value.body["message"]  # type: ignore[index]
@@ -92,7 +92,7 @@ def test_what_it_does_not_do_is_refused(make: Make, options: dict[str, Any], sai
     ],
 )
 def test_malformed_bodies_are_answered(make: Make, body: bytes, status: int, said: str) -> None:
-    with running(make()) as address:
+    with make().in_thread() as address:
         answer = httpx.post(
             f"{address}/v1/chat/completions", content=body, headers={"Content-Type": "application/json"}
         )
@@ -102,13 +102,13 @@ def test_malformed_bodies_are_answered(make: Make, body: bytes, status: int, sai
 
 
 def test_a_body_of_unknown_length_is_refused(make: Make) -> None:
-    with running(make()) as address:
+    with make().in_thread() as address:
         answer = httpx.post(f"{address}/v1/chat/completions", content=iter([b"{}"]))
     assert answer.status_code == 411
 
 
 def test_keys(make: Make) -> None:
-    with running(make(keys=["first-key", "second-key"])) as address:
+    with make(keys=["first-key", "second-key"]).in_thread() as address:
         for key in ("first-key", "second-key"):
             assert client(address, key).models.list().data
         for key in ("wrong", "first-ke", "first-key-"):
@@ -118,7 +118,7 @@ def test_keys(make: Make) -> None:
 
 
 def test_without_keys_it_answers_to_its_own_address_only(make: Make) -> None:
-    with running(make()) as address:
+    with make().in_thread() as address:
         assert httpx.get(address, headers={"Host": "attacker.example"}).status_code == 403
         assert "<h1>" in httpx.get(address).text
     for host in ("127.0.0.1", "localhost", "::1"):
@@ -131,7 +131,7 @@ def test_without_keys_it_answers_to_its_own_address_only(make: Make) -> None:
 
 def test_who_hangs_up_leaves_the_batch(make: Make) -> None:
     server = make()
-    with running(server) as address:
+    with server.in_thread() as address:
         stream = ask(address, stream=True, max_tokens=200)
         next(iter(stream))
         stream.close()
@@ -147,14 +147,14 @@ def test_who_hangs_up_leaves_the_batch(make: Make) -> None:
 
 
 def test_fifty_clients_at_once(make: Make, model: GPT, tokenizer: ChatTokenizer) -> None:
-    with running(make(max_batch=8, max_waiting=64)) as address, ThreadPoolExecutor(50) as pool:
+    with make(max_batch=8, max_waiting=64).in_thread() as address, ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: ask(address).choices[0].message.content, range(50)))
     assert set(answers) == {expected(model, tokenizer, 12)}
 
 
 def test_a_full_line_answers_429(make: Make) -> None:
     body = {"model": "tiny", "messages": HELLO, "max_tokens": 100, "temperature": 0}
-    with running(make(max_batch=1, max_waiting=1)) as address, ThreadPoolExecutor(12) as pool:
+    with make(max_batch=1, max_waiting=1).in_thread() as address, ThreadPoolExecutor(12) as pool:
         url = f"{address}/v1/chat/completions"
         answers = list(pool.map(lambda _: httpx.post(url, json=body, timeout=30), range(12)))
     assert {answer.status_code for answer in answers} == {200, 429}
@@ -168,7 +168,7 @@ def test_an_error_of_the_model_is_a_500_and_ends_a_stream(
         raise RuntimeError("out of memory, say")
 
     monkeypatch.setattr(model, "next_logits", broken)
-    with running(make()) as address:
+    with make().in_thread() as address:
         with pytest.raises(openai.InternalServerError, match="out of memory"):
             ask(address)
         with pytest.raises(openai.APIError, match="out of memory"):
@@ -177,7 +177,7 @@ def test_an_error_of_the_model_is_a_500_and_ends_a_stream(
 
 def test_the_log_has_a_line_for_each_request_and_no_word_of_it(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "logs" / "requests.jsonl"
-    with running(make(keys=["a-key"], log=path)) as address:
+    with make(keys=["a-key"], log=path).in_thread() as address:
         api = client(address, "a-key").chat.completions
         said = [{"role": "user", "content": "my secret"}]
         api.create(model="tiny", messages=said, max_tokens=5)  # type: ignore[call-overload]
