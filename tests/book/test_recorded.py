@@ -145,6 +145,24 @@ def test_the_first_reviews_of_linear_algebra_come_out_again() -> None:
     assert torch.allclose(script.embed(64), recorded[:64].float(), atol=1e-3)
 
 
+@pytest.mark.slow
+def test_the_requests_of_deployment_come_out_again() -> None:
+    """What was asked; how long the server took is another matter each time."""
+    script = load(RECORDED / "deployment" / "record.py")
+    _, tokenizer = script.smollm2()
+    with (RECORDED / "deployment" / "load.requests.csv").open(encoding="utf-8") as file:
+        recorded = {
+            (row["load"], int(row["number"])): (row["kind"], int(row["prompt"])) for row in csv.DictReader(file)
+        }
+    again = {}
+    for name, requests in script.work().items():
+        for number, (kind, review) in enumerate(requests):
+            asked = [{"role": "user", "content": script.PROMPTS[kind] + review}]
+            again[name, number] = kind, len(tokenizer.apply_chat_template(asked, add_generation_prompt=True))
+    assert {key: again[key] for key in recorded} == recorded
+    assert len(recorded) == len(again) - 3  # the first three do not count
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec

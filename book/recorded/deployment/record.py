@@ -214,23 +214,30 @@ async def at_random(
     return await asyncio.gather(*(later(number) for number in range(requests)))
 
 
-async def measure(address: str, began: float) -> list[Seen]:
-    """The calibration and the loads; no review is used twice."""
+def work() -> dict[str, list[tuple[str, str]]]:
+    """Kind and review of each request, by load; no review is used twice."""
     texts, rng = reviews(), np.random.default_rng(SEED)
+    sizes = {"warm": 3, **{f"clients {clients}": n for clients, n in ROUNDS}}
+    sizes |= {load: requests for load, (_, requests) in LOADS.items()}
+    kinds = {
+        load: rng.choice(list(PROMPTS), size=n).tolist()
+        for load, n in sizes.items()
+    }
+    return {load: [(kind, texts.pop()) for kind in kinds[load]] for load in kinds}
 
-    def work(requests: int) -> list[tuple[str, str]]:
-        kinds = rng.choice(list(PROMPTS), size=requests).tolist()
-        return [(kind, texts.pop()) for kind in kinds]
 
+async def measure(address: str, began: float) -> list[Seen]:
+    """The calibration and the loads."""
+    given = work()
     async with openai.AsyncOpenAI(
         base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=600
     ) as api:
-        await closed(api, 1, work(3), began)  # warm
+        await closed(api, 1, given["warm"], began)
         seen: list[Seen] = []
-        for clients, requests in ROUNDS:
-            seen += await closed(api, clients, work(requests), began)
-        for load, (_, requests) in LOADS.items():
-            seen += await at_random(api, load, work(requests), began)
+        for clients, _ in ROUNDS:
+            seen += await closed(api, clients, given[f"clients {clients}"], began)
+        for load in LOADS:
+            seen += await at_random(api, load, given[load], began)
             print(load, f"{time.monotonic() - began:.0f} s", flush=True)
     return seen
 
