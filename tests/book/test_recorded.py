@@ -163,6 +163,21 @@ def test_the_requests_of_deployment_come_out_again() -> None:
     assert len(recorded) == len(again) - 3  # the first three do not count
 
 
+@pytest.mark.slow
+def test_a_fold_of_data_comes_out_again() -> None:
+    script = load(RECORDED / "data" / "record.py")
+    with (RECORDED / "data" / "text.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    texts, _ = script.corpus()
+    if [len(text.encode()) + 1 for text in texts] != [int(row["bytes"]) for row in rows]:
+        pytest.skip("the installed scikit-learn has other docstrings than the recorded one")
+    inside = [row["fold"] == "0" for row in rows]
+    test = [text for text, held_out in zip(texts, inside, strict=True) if held_out]
+    train = [text for text, held_out in zip(texts, inside, strict=True) if not held_out]
+    recorded = [float(row["all"]) for row, held_out in zip(rows, inside, strict=True) if held_out]
+    assert script.bits(train, test) == pytest.approx(recorded, abs=0.1)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
