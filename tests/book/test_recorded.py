@@ -178,6 +178,24 @@ def test_a_fold_of_data_comes_out_again() -> None:
     assert script.bits(train, test) == pytest.approx(recorded, abs=0.1)
 
 
+@pytest.mark.slow
+def test_the_narrowest_networks_of_hyperparameters_come_out_again() -> None:
+    script = load(RECORDED / "hyperparameters" / "record.py")
+    with (RECORDED / "hyperparameters" / "width.csv").open(encoding="utf-8") as file:
+        rows = [
+            row for row in csv.DictReader(file) if (row["width"], row["rule"], row["seed"]) == ("16", "standard", "0")
+        ]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        losses = script.losses(16, False, 0)
+    finally:
+        torch.set_num_threads(before)
+    assert [float(row["rate"]) for row in rows] == pytest.approx(script.RATES, rel=1e-5)
+    slow = [k for k, rate in enumerate(script.RATES) if rate < 2**-6]  # beyond them rounding grows
+    assert [losses[k].item() for k in slow] == pytest.approx([float(rows[k]["loss"]) for k in slow], rel=0.02)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
