@@ -21,7 +21,7 @@ class ShardedPair(nn.Module):
     Args:
         first: the whole first layer, of which its columns (output features) are kept.
         second: the whole second layer, of which its rows (input features) are kept.
-        function: between them, of each number alone, such as :func:`torch.nn.functional.gelu`.
+        function: between them, of each number alone, such as ``torch.nn.functional.gelu``.
 
     Attributes:
         bytes_reduced: what passed through all-reduces so far; a ring sends :math:`2(N-1)/N` of it.
