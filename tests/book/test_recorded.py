@@ -196,6 +196,24 @@ def test_the_narrowest_networks_of_hyperparameters_come_out_again() -> None:
     assert [losses[k].item() for k in slow] == pytest.approx([float(rows[k]["loss"]) for k in slow], rel=0.02)
 
 
+@pytest.mark.slow
+def test_the_first_questions_of_judging_answers_come_out_again() -> None:
+    script = load(RECORDED / "judging_answers" / "record.py")
+    with (RECORDED / "judging_answers" / "choices.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["variant"] == "plain"]
+    recorded = {(row["set"], int(row["question"])): row for row in rows}
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        again = list(script.choice_rows("plain", 3))
+    finally:
+        torch.set_num_threads(before)
+    assert len(again) == 3 * len(script.SETS)
+    for _, name, number, scores in again:
+        then = recorded[name, number]["log_likelihoods"].split()
+        assert list(map(float, scores.split())) == pytest.approx(list(map(float, then)), abs=0.02)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
