@@ -214,6 +214,27 @@ def test_the_first_questions_of_judging_answers_come_out_again() -> None:
         assert list(map(float, scores.split())) == pytest.approx(list(map(float, then)), abs=0.02)
 
 
+@pytest.mark.slow
+def test_the_first_review_and_network_of_compression_come_out_again() -> None:
+    script = load(RECORDED / "compression" / "record.py")
+    with (RECORDED / "compression" / "plain.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    with (RECORDED / "compression" / "planted.csv").open(encoding="utf-8") as file:
+        networks = [each for each in csv.DictReader(file) if each["seed"] == "0"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        nats, top, score = script.Reader(script.plain).read(script.reviews("testing_data", 1)[0][0])
+        again = list(script.planted_rows(0))
+    finally:
+        torch.set_num_threads(before)
+    assert (row["variant"], int(row["tokens"])) == ("fp32", len(top))
+    assert (nats, score) == pytest.approx((float(row["nats"]), float(row["yes_above_no"])), abs=0.01)
+    assert [each["network"] for each in networks] == [each[1] for each in again]
+    for each, now in zip(networks, again, strict=True):
+        assert now[2:] == pytest.approx((float(each["right"]), float(each["on_truth"])), abs=0.05)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
