@@ -197,7 +197,7 @@ def nf4(model: GPT) -> GPT:
 
 
 def with_gptq(model: GPT, group_size: int) -> GPT:
-    """Rounded by GPTQ for reviews that nothing is scored on, about 4,000 tokens."""
+    """Rounded by GPTQ for reviews that nothing is scored on, some 2,000 tokens."""
     texts = [text for text, _ in reviews("training_data", N_THRESHOLD)]
     ids = [token for text in texts for token in tokenizer.encode(text)]
     rows = torch.tensor(ids[: len(ids) // 128 * 128]).view(-1, 128)
