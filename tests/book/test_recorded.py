@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from companion.finetune import load_adapter
+
 RECORDED = Path(__file__).parents[2] / "book" / "recorded"
 FOLDERS = sorted(path.parent for path in RECORDED.glob("*/run.json"))
 RUNS = [(folder, name) for folder in FOLDERS for name in json.loads((folder / "run.json").read_text(encoding="utf-8"))]
@@ -35,7 +37,8 @@ def test_every_recorded_file_belongs_to_a_run() -> None:
     for folder in FOLDERS:
         runs = json.loads((folder / "run.json").read_text(encoding="utf-8")).values()
         named = {name for run in runs for name in run["sha256"]}
-        others = {path.name for path in folder.iterdir() if path.is_file()} - {"run.json", "record.py"}
+        files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        others = {path.relative_to(folder).as_posix() for path in files} - {"run.json", "record.py"}
         assert others == named
 
 
@@ -233,6 +236,21 @@ def test_the_first_review_and_network_of_compression_come_out_again() -> None:
     assert [each["network"] for each in networks] == [each[1] for each in again]
     for each, now in zip(networks, again, strict=True):
         assert now[2:] == pytest.approx((float(each["right"]), float(each["on_truth"])), abs=0.05)
+
+
+@pytest.mark.slow
+def test_the_first_requests_of_finetuning_come_out_again() -> None:
+    folder = RECORDED / "finetuning"
+    script = load(folder / "record.py")
+    model, tokenizer = script.smollm2()
+    for run, before in (("prompted.0", script.examples(0)), ("lora_0", script.told(listed=False))):
+        if run == "lora_0":
+            load_adapter(model, folder / "adapter")
+        with (folder / f"{run}.csv").open(encoding="utf-8") as file:
+            recorded = [list(map(float, row)) for row in list(csv.reader(file))[1:3]]
+        again = script.score_rows(model, tokenizer, before, limit=2)
+        for row, now in zip(recorded, again, strict=True):
+            assert now == pytest.approx(row, abs=0.1)
 
 
 def load(path: Path) -> ModuleType:

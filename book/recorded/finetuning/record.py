@@ -126,8 +126,10 @@ def label_scores(
     ``begun`` has read what all chats begin with.
     """
     tokens = tokenizer.apply_chat_template(chat, add_generation_prompt=True)
-    end = tokenizer.encode(END)
-    labels = [[*tokenizer.encode(label), *end] for label in intents()]
+    [end] = [
+        each for each in tokenizer.stop_tokens if tokenizer.decode([each]) == END
+    ]
+    labels = [[*tokenizer.encode(label), end] for label in intents()]
     longest = max(map(len, labels)) - 1
     read = KVCache(model.config, 1, len(tokens), model.ln_f.weight)
     if begun is not None:
