@@ -187,8 +187,8 @@ def decontaminate(texts: Iterable[str], held_out: Iterable[str], *, n_words: int
             f"expected held-out texts of at least n_words={n_words} words, got {len(short):,} shorter ones, such as "
             f"{short[0][:60]!r}: take fewer words, or look for these by hand"
         )
-    known = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *_all_runs(held_out, n_words)]))
-    return np.array([not np.isin(runs, known).any() for runs in _all_runs(texts, n_words)], dtype=bool)
+    known = {run for runs in _all_runs(held_out, n_words) for run in runs.tolist()}
+    return np.array([known.isdisjoint(runs.tolist()) for runs in _all_runs(texts, n_words)], dtype=bool)
 
 
 def _all_runs(texts: Iterable[str], n_words: int) -> list[Hashes]:
