@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +31,7 @@ def run_processes(function: Callable[..., Any], size: int, *arguments: Any, seco
         function: asks ``distributed.get_rank()`` which process it is in.
         size: how many processes.
         arguments: the same for all processes, copied to each.
-        seconds: how long they may take together.
+        seconds: how long they may take together, once all are started.
 
     Returns:
         The results in the order of ranks.
@@ -69,8 +70,10 @@ def run_processes(function: Callable[..., Any], size: int, *arguments: Any, seco
 
 def _results(ends: list[Connection], seconds: float, folder: Path) -> list[Any]:
     results: dict[int, Any] = {}
+    deadline = time.monotonic() + seconds
     while len(results) < len(ends):
-        ready = wait([end for rank, end in enumerate(ends) if rank not in results], timeout=seconds)
+        left = max(0.0, deadline - time.monotonic())
+        ready = wait([end for rank, end in enumerate(ends) if rank not in results], timeout=left)
         if not ready:
             raise TimeoutError(f"expected results within {seconds} s, got {len(results)} of {len(ends)}: do they wait?")
         for end in ready:
@@ -99,7 +102,7 @@ def _work(end: Connection, job: bytes, rank: int, size: int, folder: str, second
     torch.set_num_threads(1)
     try:
         store = distributed.FileStore(f"{folder}/store", size)
-        limit = timedelta(seconds=seconds)
+        limit = timedelta(seconds=2 * seconds)  # whoever started us gives up first, and says so
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=limit)
         function, arguments = pickle.loads(job)
         end.send_bytes(pickle.dumps((False, function(*arguments))))

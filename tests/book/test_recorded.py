@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.datasets import load_digits
 
 from companion.finetune import load_adapter
 
@@ -251,6 +252,30 @@ def test_the_first_requests_of_finetuning_come_out_again() -> None:
         again = script.score_rows(model, tokenizer, before, limit=2)
         for row, now in zip(recorded, again, strict=True):
             assert now == pytest.approx(row, abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_cheapest_runs_of_scaling_up_come_out_again() -> None:
+    script = load(RECORDED / "scaling_up" / "record.py")
+    with (RECORDED / "scaling_up" / "small.csv").open(encoding="utf-8") as file:
+        row = max(csv.DictReader(file), key=lambda row: int(row["width"]) - int(row["seed"]))  # fewest steps
+    with (RECORDED / "scaling_up" / "batches.csv").open(encoding="utf-8") as file:
+        recorded = [each["steps"] for each in csv.DictReader(file) if (each["batch"], each["seed"]) == ("64", "0")]
+    pictures = load_digits()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        batches = script.data.TokenBatches(*script.tokens(), block_size=script.BLOCK)
+        parameters, read, nats = script.cell(batches, "small", int(row["width"]), int(row["seed"]))
+        ones = torch.ones(len(pictures.data), 1)
+        x = torch.hstack([torch.tensor(pictures.data / 16, dtype=torch.float32), ones])
+        steps = script.steps_to_target(x, torch.tensor(pictures.target), 64, 0)
+    finally:
+        torch.set_num_threads(before)
+    assert (parameters, read) == (int(row["parameters"]), int(row["tokens"]))
+    assert nats == pytest.approx(float(row["validation_nats"]), abs=0.02)
+    calm = script.RATES.index(8) + 1  # beyond it, which is best here, rounding grows
+    assert steps[:calm] == pytest.approx([int(step) for step in recorded[:calm]], abs=5)
 
 
 def load(path: Path) -> ModuleType:
