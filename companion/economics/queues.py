@@ -6,14 +6,18 @@ Wait :math:`W` is the time in the queue, response :math:`T = W + S`. Times are i
 second here; any other unit does as well, if it is the same everywhere.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import exprel
+from scipy.special import exprel, gammaln, pdtr
 
 from companion.checks import check_whole, is_number
 from companion.stats.base.options import check_positive, check_share
+
+#: Beyond so many servers the recursion takes long: it is Poisson's probability of c over that of at most c.
+_MANY, _TINY = 100, 1e-200
 
 
 def erlang_b(load: float, servers: int) -> float:
@@ -38,6 +42,8 @@ def erlang_b(load: float, servers: int) -> float:
     """
     check_positive("load", load)
     check_whole("servers", servers, at_least=1, advice="it is how many work side by side")
+    if servers > _MANY and (at_most := float(pdtr(servers, load))) > _TINY:
+        return float(np.exp(servers * np.log(load) - load - gammaln(servers + 1))) / at_most
     lost = 1.0
     for busy in range(1, servers + 1):
         lost = load * lost / (busy + load * lost)
@@ -245,10 +251,15 @@ def servers_needed(arrival_rate: float, mean_service: float, *, seconds: float, 
             f"expected seconds above {alone:.3g}, what exponential service of mean {mean_service:g} takes alone at "
             f"level {level:g}, got {seconds:g}: make service faster"
         )
-    servers = int(arrival_rate * mean_service) + 1
-    while MMc(arrival_rate, mean_service, servers).response_quantile(level) > seconds:
-        servers += 1
-    return servers
+
+    def enough(servers: int) -> bool:
+        return MMc(arrival_rate, mean_service, servers).response_quantile(level) <= seconds
+
+    low = int(arrival_rate * mean_service)  # a queue of so few grows without end
+    step = 1
+    while not enough(low + step):
+        low, step = low + step, 2 * step
+    return low + 1 + bisect_left(range(low + 1, low + step), True, key=enough)
 
 
 def _utilization(load: float, servers: int) -> float:

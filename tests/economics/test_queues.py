@@ -236,3 +236,11 @@ def test_times_of_two_kinds_against_simulation(rng):
 def test_measured_times_are_positive():
     with pytest.raises(ValueError, match="services above 0 seconds, got 0"):
         response_quantile(0.5, [1.0, 0.0], 0.9)
+
+
+@pytest.mark.parametrize(("load", "servers"), [(90.0, 101), (150.0, 200), (3_000.0, 3_050), (5_000.0, 4_000)])
+def test_many_servers_by_the_recursion(load, servers):
+    lost = 1.0
+    for busy in range(1, servers + 1):
+        lost = load * lost / (busy + load * lost)
+    assert erlang_b(load, servers) == pytest.approx(lost, rel=1e-9)
