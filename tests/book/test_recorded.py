@@ -1,5 +1,6 @@
 """Recorded runs: each says how it was made, is small and is what was written; the cheapest is made again."""
 
+import copy
 import csv
 import hashlib
 import importlib.util
@@ -230,10 +231,15 @@ def test_the_first_review_and_network_of_compression_come_out_again() -> None:
     try:
         nats, top, score = script.Reader(script.plain).read(script.reviews("testing_data", 1)[0][0])
         again = list(script.planted_rows(0))
+        ids = torch.cat(script.encode("The coffee is good."), dim=1)
+        with torch.inference_mode():
+            whole = script.plain(ids)
+            gap = script.shuffled(copy.deepcopy(script.plain))(ids) - whole
     finally:
         torch.set_num_threads(before)
     assert (row["variant"], int(row["tokens"])) == ("fp32", len(top))
     assert (nats, score) == pytest.approx((float(row["nats"]), float(row["yes_above_no"])), abs=0.01)
+    assert gap.abs().max() < 1e-5 * whole.abs().max()  # the same function
     assert [each["network"] for each in networks] == [each[1] for each in again]
     for each, now in zip(networks, again, strict=True):
         assert now[2:] == pytest.approx((float(each["right"]), float(each["on_truth"])), abs=0.05)

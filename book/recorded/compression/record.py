@@ -1,6 +1,6 @@
 """Makes the recorded runs of the chapter *Compression* again: ``python book/recorded/compression/record.py``.
 
-``plain``, ``rounded``, ``shuffled``, ``gptq``, ``pruned``: SmolLM2 as it is and made smaller in many ways, each on the same
+``plain``, ``rounded``, ``shuffled``, ``float32``, ``gptq``, ``pruned``: SmolLM2 as it is and made smaller in many ways, each on the same
 real reviews; a row a variant and review: what its text costs in nats, how many of its likeliest tokens are those of
 the plain model, and how far "yes" lies above "no" where it is asked whether the customer is happy. ``layers``: what heads
 and layers were worth, by which some were left out. ``digits``: students of a teacher, a row a seed and student.
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from companion import compress
+from companion.compress.weights import Scheme
 from companion.data import digits, r_table
 from companion.models import GPT, smollm2
 from companion.models.gpt_layers.cache import KVCache
@@ -182,16 +183,20 @@ def shuffled(model: GPT) -> GPT:
 
 
 @torch.no_grad()
-def nf4(model: GPT) -> GPT:
-    """What QLoRA keeps: NF4 in groups of 64 with scales in 8 bits, and embeddings in 8 bits as elsewhere; made whole again."""
+def made_whole(model: GPT, scheme: Scheme) -> GPT:
+    """Rounded to 4 bits in groups of 64, and multiplied in float32; embeddings have 8 bits as elsewhere.
+
+    NF4 has no kernel on the CPU. Its scales have 8 bits, as QLoRA keeps them.
+    """
     for block in model.h:
         for layer in (
             each for each in block.modules() if isinstance(each, nn.Linear)
         ):
-            once = compress.quantize_weight(
-                layer.weight, bits=4, group_size=64, scheme="nf4"
+            q = compress.quantize_weight(
+                layer.weight, bits=4, group_size=64, scheme=scheme
             )
-            layer.weight.copy_(compress.double_quantize(once).dequantize())
+            q = compress.double_quantize(q) if scheme == "nf4" else q
+            layer.weight.copy_(q.dequantize())
     model.wte.weight.copy_(compress.quantize_weight(model.wte.weight).dequantize())
     return model
 
@@ -243,7 +248,8 @@ VARIANTS: dict[str, Callable[[GPT], GPT]] = {
     "shuffled int8": lambda m: int8(shuffled(m)),
     "shuffled int4 g32": lambda m: int4(shuffled(m), group_size=32),
     "shuffled int4 g64": lambda m: int4(shuffled(m), group_size=64),
-    "shuffled NF4 g64": lambda m: nf4(shuffled(m)),
+    "shuffled NF4 g64": lambda m: made_whole(shuffled(m), "nf4"),
+    "float32 int4 g64": lambda m: made_whole(shuffled(m), "offset"),
     "shuffled GPTQ g32": lambda m: with_gptq(shuffled(m), 32),
     "magnitude 30%": lambda m: pruned(
         m, lambda x: compress.prune_magnitude(x, 0.3)
@@ -261,6 +267,7 @@ GROUPS = {
     "shuffled": tuple(
         n for n in VARIANTS if n.startswith("shuffled") and "GPTQ" not in n
     ),
+    "float32": ("float32 int4 g64",),
     "gptq": ("shuffled GPTQ g32",),
     "pruned": tuple(VARIANTS)[-6:],
 }
