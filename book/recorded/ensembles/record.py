@@ -59,10 +59,10 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def record_splits() -> None:
     """All splits."""
     patients, five, fifty = zip(*(split(s) for s in range(SPLITS)), strict=True)
-    table = {
-        "patients": np.stack(patients).astype(np.int16),
-        "five": np.stack(five).astype(np.float32),
-        "fifty": np.stack(fifty).astype(np.float32),
+    table = {  # in C order: safetensors writes any other one scrambled, and says nothing
+        "patients": np.stack(patients).astype(np.int16, order="C"),
+        "five": np.stack(five).astype(np.float32, order="C"),
+        "fifty": np.stack(fifty).astype(np.float32, order="C"),
     }
     save_file(table, HERE / "splits.safetensors")
 

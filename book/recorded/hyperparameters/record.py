@@ -107,7 +107,7 @@ def record_space() -> list[str]:
     part.unlink(missing_ok=True)
     back = np.argsort([row[0] for row in rows])
     # contiguous: of any other order of memory the file is made silently wrong
-    in_order = np.stack([right[k] for k in back], axis=1)
+    in_order = np.ascontiguousarray(np.stack([right[k] for k in back], axis=1))
     save_file({"right": in_order}, HERE / "space.safetensors")
     header = ("setting", *SPACE, "test_right", "seconds")
     table = (

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_ndtr, logsumexp
 
-from companion.checks import check_one_of, check_whole
+from companion.checks import check_one_of, check_whole, is_number
 from companion.stats.base.options import check_between, check_positive
 
 Accountant = Literal["strong", "moments", "rdp", "prv"]
@@ -52,9 +52,8 @@ def epsilon(sigma: float, *, q: float, steps: int, delta: float, accountant: Acc
     [16.844, 1.259, 1.035]
     """
     check_positive("sigma", sigma)
-    check_between("q", min(q, 0.5), 0, 1)
-    if q > 1:
-        raise ValueError(f"expected q of at most 1, got {q}: it is batch size over examples")
+    if not is_number(q) or not 0 < q <= 1:
+        raise ValueError(f"expected q above 0 and of at most 1, got {q!r}: it is batch size over examples")
     check_whole("steps", steps, at_least=1, advice="it is how many updates the run makes")
     check_between("delta", delta, 0, 1)
     check_one_of("accountant", accountant, get_args(Accountant))
