@@ -29,6 +29,7 @@ from companion.data.images import digit_scenes, digits, photo_crops, stratified_
 from companion.data.imports import import_graph
 from companion.data.json_lines import json_lines
 from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
+from companion.data.medical import TISSUES, BrainSlices, brain_slices, nuclei
 from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.questions import ChoiceQuestion, OpenQuestion, read_questions
@@ -58,7 +59,9 @@ __all__ = [
     "CIFAR10_CLASSES",
     "END_OF_TEXT",
     "PACKAGES",
+    "TISSUES",
     "VOICES_RATE",
+    "BrainSlices",
     "CaptionedShapes",
     "CharacterVocabulary",
     "ChoiceQuestion",
@@ -79,6 +82,7 @@ __all__ = [
     "as_batch",
     "bands_for",
     "benchmark_questions",
+    "brain_slices",
     "byte_lengths",
     "candidate_probability",
     "cifar10",
@@ -102,6 +106,7 @@ __all__ = [
     "minhash",
     "module_groups",
     "near_duplicates",
+    "nuclei",
     "on_canvas",
     "open_corpus",
     "open_tokens",
