@@ -16,6 +16,7 @@ _COMMANDS = {
     "evaluate": "score an assistant on questions of your own, with an interval, alone or beside another",
     "estimate": "say what a model needs to be trained and served: operations, memory, time and money",
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
+    "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
 }
 
 
