@@ -17,6 +17,7 @@ _COMMANDS = {
     "estimate": "say what a model needs to be trained and served: operations, memory, time and money",
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
+    "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
 }
 
 

@@ -282,10 +282,11 @@ FREE = {
     "--checkpoint-every", "--keep-checkpoints", "--batch-size", "--micro-batch-size", "--decay-steps", "--bias",
     "--tied", "--compile", "--tensorboard", "--out", "--recipe", "--n-inner", "--block-size", "--system", "--data",
     "--against", "--validation", "--target-modules", "--lora-alpha", "--lora-dropout", "--r",
+    "--train", "--label", "--leave-out", "--card", "--save",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["pretrain", "generate", "finetune", "chat", "evaluate"])
+@pytest.mark.parametrize("command", ["pretrain", "generate", "finetune", "chat", "evaluate", "score"])
 def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     [commands] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
@@ -299,6 +300,7 @@ def test_nonsense_is_refused_in_one_line(command, tmp_path, monkeypatch, capsys)
         "pretrain": ["--out", "new", "--packages", "none_such"],
         "finetune": ["--data", "nowhere.jsonl", "--out", "new"],
         "evaluate": ["--data", "nowhere.jsonl"],
+        "score": ["nowhere.csv"],
     }.get(command, ["--model", "nowhere"])
     for flag in flags:
         for word in NONSENSE:
