@@ -284,6 +284,24 @@ def test_the_cheapest_runs_of_scaling_up_come_out_again() -> None:
     assert steps[:calm] == pytest.approx([int(step) for step in recorded[:calm]], abs=5)
 
 
+@pytest.mark.slow
+def test_the_smallest_runs_of_privacy_come_out_again() -> None:
+    pytest.importorskip("opacus")
+    script = load(RECORDED / "privacy" / "record.py")
+    with (RECORDED / "privacy" / "frontier.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    recorded = load_file(RECORDED / "privacy" / "frontier.safetensors")["weights"].numpy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for place in (0, 5):  # the first of each of two promises, on 300 rows
+            row = rows[place]
+            again = script.trained(int(row["rows"]), float(row["q"]), float(row["sigma"]), int(row["seed"]))
+            assert again == pytest.approx(recorded[place], abs=0.02)
+    finally:
+        torch.set_num_threads(before)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
