@@ -1,4 +1,4 @@
-"""Tables of the appendix, made when the site is built: from three YAML files and from the tags of the chapters' cells.
+"""Tables of the appendix, made when the site is built: from YAML files and from the tags of the chapters' cells.
 
 A code cell says what it decides in its metadata: a tag ``claim-25`` for a row of ``appendix/claims.yml``, a tag
 ``formula-softmax`` for a row of ``appendix/formulas.yml`` that it computes, and for each number of the literature that it reproduces an entry of ``metadata.published``: ``what``, ``source`` (a key of
@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import tool_tables
 import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -188,6 +190,10 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     )
 
 
+def _of_tools(name: str, book: Path, *part: str) -> str:
+    return _table(*getattr(tool_tables, name)(book, *part))
+
+
 class AppendixTable(SphinxDirective):
     """``{appendix-table} claims essays``: one of the tables above, with its argument."""
 
@@ -201,9 +207,14 @@ class AppendixTable(SphinxDirective):
             "formulas": formulas,
             "sources": sources,
             "published_numbers": published_numbers,
-        }[self.arguments[0]]
+        } | {
+            name: partial(_of_tools, name)
+            for name in ("faq", "tools", "hardware", "prices")
+        }
         return self.parse_text_to_nodes(
-            make(Path(self.env.srcdir) / "book", *self.arguments[1:])
+            make[self.arguments[0]](
+                Path(self.env.srcdir) / "book", *self.arguments[1:]
+            )
         )
 
 

@@ -3,19 +3,24 @@
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
+
+from companion.economics import ACCELERATORS
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 sys.path.insert(0, str(BOOK / "_ext"))
 
 import appendix_tables as tables  # noqa: E402 - the build finds it there, too
+import tool_tables  # noqa: E402
 
 CLAIMS = yaml.safe_load((BOOK / "appendix/claims.yml").read_text(encoding="utf-8"))
 ESSAYS = yaml.safe_load((BOOK / "appendix/sources.yml").read_text(encoding="utf-8"))
+FAQ = yaml.safe_load((BOOK / "appendix/faq.yml").read_text(encoding="utf-8"))
 CELLS = tables.tagged_cells(BOOK)
 ROWS = {str(key): row for part in CLAIMS.values() for key, row in part.items()}
 FORMULAS = {
@@ -114,6 +119,61 @@ def test_a_published_number_is_printed_by_its_cell(cell: tables.TaggedCell, numb
 def test_every_chapter_reproduces_a_number() -> None:
     written = {path.relative_to(BOOK).with_suffix("").as_posix() for path in BOOK.glob("*/*.ipynb")}
     assert {name for name in written if not name.startswith("appendix/")} == {cell.chapter for cell, _ in PUBLISHED}
+
+
+ASKED = {  # sections in which essays answer questions, and how many
+    "S0 B.1": 3, "S0 B.2": 3, "S0 B.3": 3, "S1 9.1": 1, "S1 9.2": 1, "S1 9.3": 1, "S2 appendix": 5,
+    **{f"S3 9.{k}": 1 for k in range(1, 8)}, **{f"S4 9.{k}": 1 for k in range(1, 5)},
+}  # fmt: skip
+
+
+def printed_under_labels() -> dict[str, str]:
+    """What the executed cells of all chapters printed, by the label that stands before them."""
+    printed: dict[str, str] = {}
+    for path in BOOK.glob("*/*.ipynb"):
+        label = ""
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                label = next(reversed(tables.LABEL.findall("".join(cell["source"]))), label)
+            elif cell.get("execution_count") is not None:
+                texts = [out.get("text", out.get("data", {}).get("text/plain", "")) for out in cell["outputs"]]
+                printed[label] = printed.get(label, "") + " ".join("".join(text) for text in texts)
+    return printed
+
+
+QUESTIONS = [row for part in FAQ.values() for row in part]
+SHOWN = printed_under_labels()
+
+
+@pytest.mark.parametrize("row", QUESTIONS, ids=[row["ask"] for row in QUESTIONS])
+def test_an_answer_is_shown_by_executed_cells(row: dict[str, object]) -> None:
+    labels = row["shown"]
+    written = "chapter" in row and (BOOK / str(row["chapter"])).with_suffix(".ipynb").exists()
+    assert labels or ("chapter" in row and not written), "name the sections that show the answer"
+    assert [label for label in labels if not SHOWN.get(label)] == []  # no such section, or no cell that printed
+    printed = " ".join(SHOWN[label] for label in labels)
+    assert [number for number in re.findall(r"\d[\d,.]*\d|\d", row["answer"]) if number not in printed] == []
+
+
+def test_every_question_of_the_essays_is_asked() -> None:
+    places = Counter(place for row in QUESTIONS for place in row["at"].split("; "))
+    assert {place: places[place] for place in places if place not in ASKED} == {}
+    assert {place: count for place, count in ASKED.items() if places[place] < count} == {}
+
+
+def test_tools_are_locked_or_on_record() -> None:
+    for part in yaml.safe_load((BOOK / "appendix/tools.yml").read_text(encoding="utf-8")):
+        _, rows = tool_tables.tools(BOOK, part)
+        assert [name for name, use, _ in rows if not use] == []
+    _, frameworks = tool_tables.tools(BOOK, "frameworks")
+    assert all(state for *_, state in frameworks)
+
+
+def test_hardware_and_prices_are_those_of_the_package() -> None:
+    _, devices = tool_tables.hardware(BOOK)
+    assert [name for name, *_ in devices] == list(ACCELERATORS)
+    _, prices = tool_tables.prices(BOOK)
+    assert {name: float(read) for name, read, *_ in prices}["gpt-4o-mini"] == 0.15
 
 
 # The makers of the tables, on a book of their own
