@@ -3,14 +3,7 @@
 import pandas as pd
 
 from companion.stats import Interval, compare_paired, mean_ci
-
-
-def scores_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each question what the model earned, from 0 to 1, in a column a score."""
-    if "answer" not in rows:
-        return rows[["exact", "f1"]].rename(columns={"exact": "exact match", "f1": "F1 of words"})
-    rights = {"likeliest choice": "by_sum", "likeliest a character": "by_length"}
-    return pd.DataFrame({name: (rows[chosen] == rows["answer"]).astype(float) for name, chosen in rights.items()})
+from companion.training.answers import scores_of
 
 
 def print_scores(name: str, rows: pd.DataFrame) -> None:

@@ -157,3 +157,11 @@ def _prompt(tokenizer: ChatTokenizer, question: str, chat: bool) -> list[int]:
 def _check_some(questions: Sequence[ChoiceQuestion] | Sequence[OpenQuestion]) -> None:
     if not len(questions):
         raise ValueError("expected at least one question, got none")
+
+
+def scores_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each question what the model earned, from 0 to 1, in a column a score."""
+    if "answer" not in rows:
+        return rows[["exact", "f1"]].rename(columns={"exact": "exact match", "f1": "F1 of words"})
+    rights = {"likeliest choice": "by_sum", "likeliest a character": "by_length"}
+    return pd.DataFrame({name: (rows[chosen] == rows["answer"]).astype(float) for name, chosen in rights.items()})
