@@ -34,7 +34,7 @@ from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.questions import ChoiceQuestion, OpenQuestion, read_questions
 from companion.data.speech_commands import speech_commands
-from companion.data.tables import purchases, r_table
+from companion.data.tables import german_credit, purchases, r_table
 from companion.data.tensors import TensorBatches
 from companion.data.text import TextFiles, split_documents
 from companion.data.token_files import open_tokens, save_tokens, write_tokens
@@ -98,6 +98,7 @@ __all__ = [
     "encode",
     "encode_captions",
     "end_of_text_id",
+    "german_credit",
     "human_eval",
     "import_graph",
     "json_lines",

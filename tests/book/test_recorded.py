@@ -4,6 +4,7 @@ import copy
 import csv
 import hashlib
 import importlib.util
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -300,6 +301,27 @@ def test_the_smallest_runs_of_privacy_come_out_again() -> None:
             assert again == pytest.approx(recorded[place], abs=0.02)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_the_networks_and_the_first_reasons_of_interpretability_come_out_again() -> None:
+    folder = RECORDED / "interpretability"
+    script = load(folder / "record.py")
+    tensors = load_file(folder / "rules.safetensors")
+    recorded = {name.removeprefix("small/"): value for name, value in tensors.items() if name.startswith("small/")}
+    with (folder / "refits.csv").open(encoding="utf-8") as file:
+        letters = [row for row in csv.reader(file) if row[:2] == ["logistic", "0"]]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        again = script.trained(script.networks(script.SMALL))
+        x, _ = script.samples()
+        said, now = (script.outputs(nets, x).flatten(0, 1) for nets in (recorded, again))
+        rows = list(itertools.islice(script.refit_rows(), len(letters)))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.corrcoef(torch.stack(pair))[0, 1] > 0.97 for pair in zip(said, now, strict=True))
+    assert [list(map(str, row)) for row in rows] == letters
 
 
 def load(path: Path) -> ModuleType:
