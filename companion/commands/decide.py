@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from companion.commands.options import reader
-from companion.economics.plans import Decision, Plan, decide, read_plan
+from companion.economics.plans import DecisionPlan, Verdict, decide, read_plan
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +27,14 @@ def run(options: argparse.Namespace) -> None:
     print(memo, end="")
 
 
-def memo_of(plan: Plan, decision: Decision) -> str:
+def memo_of(plan: DecisionPlan, decision: Verdict) -> str:
     """The memo as Markdown."""
     first = _first_sentences(decision)
-    parts = [f"# {plan.title}: {decision.verdict}\n\n{first}\n", _options(decision), _experiments(plan, decision)]
+    parts = [f"# {plan.title}: {decision.answer}\n\n{first}\n", _options(decision), _experiments(plan, decision)]
     return "\n".join([*parts, _changes(decision), _quantities(plan)])
 
 
-def _first_sentences(decision: Decision) -> str:
+def _first_sentences(decision: Verdict) -> str:
     row = decision.options.loc[decision.option]
     if decision.option == decision.options.index[0]:
         kept = f"No option earns more than nothing on average, so the best is to {decision.option}."
@@ -43,7 +43,7 @@ def _first_sentences(decision: Decision) -> str:
             f"*{decision.option}* has the highest mean, {row['mean']:,.0f} dollars; nine futures in ten lie between "
             f"{row['low']:,.0f} and {row['high']:,.0f}, and in {row['loses']:.0%} of them it loses money."
         )
-    if decision.verdict == "LEARN":
+    if decision.answer == "LEARN":
         name = decision.experiments.index[0]
         best = decision.experiments.iloc[0]
         return (
@@ -53,7 +53,7 @@ def _first_sentences(decision: Decision) -> str:
     return kept
 
 
-def _options(decision: Decision) -> str:
+def _options(decision: Verdict) -> str:
     rows = []
     for name, row in decision.options.iterrows():
         spread = f"{row['low']:,.0f} to {row['high']:,.0f}"
@@ -62,7 +62,7 @@ def _options(decision: Decision) -> str:
     return "\n".join(["## Options\n", head, *rows, ""])
 
 
-def _experiments(plan: Plan, decision: Decision) -> str:
+def _experiments(plan: DecisionPlan, decision: Verdict) -> str:
     limit = f"To know everything would be worth {decision.everything:,.0f} dollars; no experiment is worth more.\n"
     if decision.experiments.empty:
         return f"## What could be asked first\n\n{limit}The plan names no experiment.\n"
@@ -77,7 +77,7 @@ def _experiments(plan: Plan, decision: Decision) -> str:
     return "\n".join(["## What could be asked first\n", limit, head, *rows, ""])
 
 
-def _changes(decision: Decision) -> str:
+def _changes(decision: Verdict) -> str:
     title = "## What would change the answer\n"
     if decision.changes.empty:
         return f"{title}\nNo single quantity, between its 1st and 99th percentile.\n"
@@ -89,7 +89,7 @@ def _changes(decision: Decision) -> str:
     return "\n".join([title, head, *rows, ""])
 
 
-def _quantities(plan: Plan) -> str:
+def _quantities(plan: DecisionPlan) -> str:
     rows = []
     for name, value in plan.quantities.items():
         low, middle, high = [value] * 3 if isinstance(value, float) else value.ppf([0.05, 0.5, 0.95])

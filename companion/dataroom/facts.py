@@ -40,7 +40,7 @@ class Facts:
     >>> _ = (run / "answers.csv").write_text("right\\n1\\n0\\n")
     >>> facts = Facts(run)
     >>> facts.add("answers.right", "1 of 2", "answers.csv").sha256[:8]
-    '94a6d18f'
+    '2523ce01'
     >>> facts.filled("Right in {answers.right}.", "the text")
     'Right in 1 of 2.'
     """

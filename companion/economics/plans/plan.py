@@ -32,7 +32,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DecisionPlan:
     """Options whose payoff is not known, since quantities are not.
 
     Attributes:
@@ -80,7 +80,7 @@ class Plan:
         return table
 
 
-def read_plan(path: str | Path) -> Plan:
+def read_plan(path: str | Path) -> DecisionPlan:
     """A plan from a TOML file.
 
     .. code-block:: toml
@@ -121,7 +121,7 @@ def read_plan(path: str | Path) -> Plan:
         name: str(value["note"]) for name, value in content["quantities"].items()
         if isinstance(value, dict) and "note" in value
     }  # fmt: skip
-    return Plan(str(content.get("title", Path(path).stem)), quantities, options, experiments, notes)
+    return DecisionPlan(str(content.get("title", Path(path).stem)), quantities, options, experiments, notes)
 
 
 def _distribution(name: str, value: Any) -> Any:

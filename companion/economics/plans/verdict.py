@@ -10,18 +10,18 @@ from jaxtyping import Float
 
 from companion.checks import check_whole
 from companion.economics.market import value_of_information
-from companion.economics.plans.plan import Plan
+from companion.economics.plans.plan import DecisionPlan
 
 _NOTHING = "do nothing"
 _STEPS = 81  # values of each quantity at which the options are compared
 
 
 @dataclass(frozen=True)
-class Decision:
+class Verdict:
     """What a plan comes to.
 
     Attributes:
-        verdict: LEARN where an experiment is worth more than it costs; else GO, or NO-GO where doing nothing is best.
+        answer: LEARN where an experiment is worth more than it costs; else GO, or NO-GO where doing nothing is best.
         option: with the highest mean.
         options: a row an option: ``mean`` dollars, ``low`` and ``high`` (the 5th and 95th percentile), ``loses`` (how
             probable that it loses money) and ``best`` (that no other option is better).
@@ -31,7 +31,7 @@ class Decision:
         everything: dollars that it would be worth to know all quantities; no experiment is worth more.
     """
 
-    verdict: Literal["GO", "NO-GO", "LEARN"]
+    answer: Literal["GO", "NO-GO", "LEARN"]
     option: str
     options: pd.DataFrame
     experiments: pd.DataFrame
@@ -39,7 +39,7 @@ class Decision:
     everything: float
 
 
-def decide(plan: Plan, *, n_draws: int = 2**15, seed: int = 0) -> Decision:
+def decide(plan: DecisionPlan, *, n_draws: int = 2**15, seed: int = 0) -> Verdict:
     r"""Decides by the mean, after the value of what could be asked first.
 
     The quantities are independent. An experiment that tells a quantity :math:`\theta` is worth
@@ -59,9 +59,9 @@ def decide(plan: Plan, *, n_draws: int = 2**15, seed: int = 0) -> Decision:
 
     >>> from companion.economics.plans.formula import Formula
     >>> from scipy.stats import norm
-    >>> shares = Plan("shares", {"gain": norm(1, 10)}, {"buy": Formula("gain")}, {}, {})
+    >>> shares = DecisionPlan("shares", {"gain": norm(1, 10)}, {"buy": Formula("gain")}, {}, {})
     >>> decision = decide(shares)
-    >>> decision.verdict, round(float(decision.changes["value"][0]), 2)
+    >>> decision.answer, round(float(decision.changes["value"][0]), 2)
     ('GO', 0.0)
     """
     check_whole("n_draws", n_draws, at_least=1_000, advice="fewer tell little")
@@ -72,7 +72,7 @@ def decide(plan: Plan, *, n_draws: int = 2**15, seed: int = 0) -> Decision:
     best = int(dollars.mean(axis=0).argmax())
     experiments = _experiments(plan, values, dollars, seed)
     learn = len(experiments) and experiments["net"].iloc[0] > 0
-    return Decision(
+    return Verdict(
         "LEARN" if learn else "GO" if best else "NO-GO",
         names[best],
         options,
@@ -96,7 +96,7 @@ def _options(dollars: Float[np.ndarray, "n options"], names: list[str]) -> pd.Da
 
 
 def _experiments(
-    plan: Plan, values: Mapping[str, np.ndarray], dollars: Float[np.ndarray, "n options"], seed: int
+    plan: DecisionPlan, values: Mapping[str, np.ndarray], dollars: Float[np.ndarray, "n options"], seed: int
 ) -> pd.DataFrame:
     rng = np.random.default_rng([seed, 1])
     rows = {}
@@ -110,7 +110,7 @@ def _experiments(
     return table.sort_values("net", ascending=False)
 
 
-def _changes(plan: Plan, values: Mapping[str, np.ndarray], names: list[str]) -> pd.DataFrame:
+def _changes(plan: DecisionPlan, values: Mapping[str, np.ndarray], names: list[str]) -> pd.DataFrame:
     """Each quantity is moved from its 1st to its 99th percentile; all others stay as they were drawn."""
     rows = []
     for quantity in plan.uncertain:

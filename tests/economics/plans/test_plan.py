@@ -1,4 +1,4 @@
-"""Plan files: what they say is what is drawn, and what is wrong with one is one line."""
+"""DecisionPlan files: what they say is what is drawn, and what is wrong with one is one line."""
 
 import re
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from companion.economics.plans import Experiment, Plan, decide
+from companion.economics.plans import DecisionPlan, Experiment, decide
 from companion.economics.plans.formula import Formula
 
 
 def plan(quantities, options, experiments=()):
     formulas = {name: Formula(text) for name, text in options.items()}
-    return Plan("t", quantities, formulas, dict(experiments), {})
+    return DecisionPlan("t", quantities, formulas, dict(experiments), {})
 
 
 def test_all_that_can_be_known_of_a_normal_gain():
@@ -23,7 +23,7 @@ def test_all_that_can_be_known_of_a_normal_gain():
         row[["mean", "loses", "best"]], [1, stats.norm.cdf(-0.5), stats.norm.cdf(0.5)], atol=0.02
     )
     np.testing.assert_allclose(row[["low", "high"]], stats.norm(1, 2).ppf([0.05, 0.95]), atol=0.06)
-    assert (decision.verdict, decision.option) == ("GO", "buy")
+    assert (decision.answer, decision.option) == ("GO", "buy")
 
 
 def test_people_who_are_asked_are_worth_what_enumeration_says():
@@ -66,7 +66,7 @@ def test_the_answer_changes_where_the_algebra_says():
 def test_verdicts(gain, cost, verdict, option):
     asked = {"ask": Experiment("p", 20, cost)}
     decision = decide(plan({"p": stats.beta(30, 70)}, {"build": f"{gain} * p - 305"}, asked))
-    assert (decision.verdict, decision.option) == (verdict, option)
+    assert (decision.answer, decision.option) == (verdict, option)
 
 
 def test_seeds_make_it_again():
