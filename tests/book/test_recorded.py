@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -322,6 +323,28 @@ def test_the_networks_and_the_first_reasons_of_interpretability_come_out_again()
         torch.set_num_threads(before)
     assert all(torch.corrcoef(torch.stack(pair))[0, 1] > 0.97 for pair in zip(said, now, strict=True))
     assert [list(map(str, row)) for row in rows] == letters
+
+
+@pytest.mark.slow
+def test_a_name_and_an_interval_of_fairness_come_out_again() -> None:
+    pytest.importorskip("fairlearn")
+    script = load(RECORDED / "fairness" / "record.py")
+    with (RECORDED / "fairness" / "fairlearn.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    again = script.interval(script.draw(np.random.default_rng(0), row["population"]), int(row["run"]))
+    assert again == pytest.approx((float(row["low"]), float(row["high"])), abs=1e-4)
+    with (RECORDED / "fairness" / "names.csv").open(encoding="utf-8") as file:
+        rows = [answer for answer, _ in zip(csv.DictReader(file), range(2), strict=False)]
+    _, resumes = script.people_and_resumes()
+    prompts = [script.prompt(resumes.iloc[0], answer["name"], answer["question"]) for answer in rows]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = script.asked(*script.smollm2(), prompts)
+    finally:
+        torch.set_num_threads(before)
+    for answer, (yes, no) in zip(rows, found, strict=True):
+        assert (yes, no) == pytest.approx((float(answer["yes"]), float(answer["no"])), abs=0.02)
 
 
 def load(path: Path) -> ModuleType:

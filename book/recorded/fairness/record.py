@@ -41,6 +41,7 @@ FACTS = {
 #: Rates of four groups, and how many of each are sampled.
 POPULATIONS = {"equal": (0.3, 0.3, 0.3, 0.3), "gap": (0.36, 0.3, 0.3, 0.3)}
 SIZES = (400, 200, 100, 60)
+GROUPS = np.repeat(np.arange(len(SIZES)), SIZES)
 RUNS, BOOTSTRAPS = 60, 100
 
 
@@ -105,28 +106,36 @@ def names() -> None:
     write(HERE / "names.csv", header, rows)
 
 
+def interval(decisions: np.ndarray, seed: int) -> tuple[float, float]:
+    """The library's 95% interval of the largest difference of selection rates."""
+    frame = MetricFrame(
+        metrics=selection_rate,
+        y_true=decisions,
+        y_pred=decisions,
+        sensitive_features=GROUPS,
+        n_boot=BOOTSTRAPS,
+        ci_quantiles=[0.025, 0.975],
+        random_state=seed,
+    )
+    low, high = frame.difference_ci()
+    return round(low, 5), round(high, 5)
+
+
+def draw(rng: np.random.Generator, population: str) -> np.ndarray:
+    """Who is selected in one sample."""
+    rates = np.repeat(POPULATIONS[population], SIZES)
+    return (rng.random(len(GROUPS)) < rates).astype(int)
+
+
 def fairlearn() -> None:
     """A row for each population and run: how many of each group were selected, and the library's 95% interval."""
     rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(len(SIZES)), SIZES)
     rows = []
-    for population, rates in POPULATIONS.items():
+    for population in POPULATIONS:
         for run in range(RUNS):
-            decisions = (rng.random(len(groups)) < np.repeat(rates, SIZES)).astype(
-                int
-            )
-            frame = MetricFrame(
-                metrics=selection_rate,
-                y_true=decisions,
-                y_pred=decisions,
-                sensitive_features=groups,
-                n_boot=BOOTSTRAPS,
-                ci_quantiles=[0.025, 0.975],
-                random_state=run,
-            )
-            low, high = frame.difference_ci()
-            selected = np.bincount(groups, decisions).astype(int)
-            rows.append((population, run, *selected, round(low, 5), round(high, 5)))
+            decisions = draw(rng, population)
+            selected = np.bincount(GROUPS, decisions).astype(int)
+            rows.append((population, run, *selected, *interval(decisions, run)))
     columns = [f"selected_{group}" for group in range(len(SIZES))]
     write(
         HERE / "fairlearn.csv", ("population", "run", *columns, "low", "high"), rows
