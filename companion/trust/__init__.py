@@ -2,6 +2,7 @@
 
 from companion.trust.attack import fgsm, pgd
 from companion.trust.certify import certified, interval_bounds, worst_margins
+from companion.trust.exact import WorstCase, worst_case
 from companion.trust.explain.gradients import integrated_gradients
 from companion.trust.explain.lens import logit_lens, residual_stream
 from companion.trust.explain.probes import Probe, probe
@@ -19,6 +20,7 @@ __all__ = [
     "Probe",
     "SampledShapley",
     "SmoothedPrediction",
+    "WorstCase",
     "audit",
     "certified",
     "epsilon",
@@ -50,5 +52,6 @@ __all__ = [
     "secure_sum",
     "smooth_certify",
     "smooth_predict",
+    "worst_case",
     "worst_margins",
 ]

@@ -43,7 +43,7 @@ def interval_bounds(
     """
     if low.shape != high.shape or bool((low > high).any()):
         raise ValueError("expected low <= high, of one shape")
-    for layer in _layers(model):
+    for layer in layers_of(model):
         low, high = _through(layer, low, high)
     return low, high
 
@@ -82,7 +82,7 @@ def worst_margins(
     model: nn.Module, low: Float[Tensor, "batch ..."], high: Float[Tensor, "batch ..."], targets: Tensor
 ) -> Float[Tensor, "batch others"]:
     """The least that the right class's logit can be above each other one's, over all inputs between the bounds."""
-    *before, last = _layers(model)
+    *before, last = layers_of(model)
     if not isinstance(last, nn.Linear):
         raise ValueError(f"expected the last layer to be linear, got {type(last).__name__}")
     for layer in before:
@@ -96,7 +96,8 @@ def worst_margins(
     return margin if last.bias is None else margin + last.bias[targets][:, None] - last.bias[others]
 
 
-def _layers(model: nn.Module) -> list[nn.Module]:
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """The layers of a model whose bounds are known, one after another."""
     if isinstance(model, MLP):
         if model.config.normalization != "none" or model.config.activation not in _ACTIVATIONS:
             raise ValueError(f"expected an MLP without normalization of {', '.join(_ACTIVATIONS)}, got {model.config}")
