@@ -248,6 +248,33 @@ def test_the_first_review_and_network_of_compression_come_out_again() -> None:
 
 
 @pytest.mark.slow
+def test_the_first_attempts_and_scans_of_robustness_come_out_again() -> None:
+    script = load(RECORDED / "robustness" / "record.py")
+    with (RECORDED / "robustness" / "assistant.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with (RECORDED / "robustness" / "exact.csv").open(encoding="utf-8") as file:
+        decided = [each for each in csv.DictReader(file) if (each["kind"], each["epsilon"]) == ("interval", "0.05")]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        defense, _, asked, shop = next(script.attempts())
+        answer = script.answers(*script.smollm2(), [script.chat(script.SHOPS[shop], defense, asked)])[0]
+        _, _, x, y = script.scans()
+        model = script.trained("interval", 0)
+        again = [
+            script.trust.worst_case(model, x[i], int(y[i]), epsilon=0.05).robust
+            for i in (int(each["row"]) for each in decided)
+        ]
+        right = (script.train("standard", 0)(x).argmax(1) == y).float().mean()
+    finally:
+        torch.set_num_threads(before)
+    assert len(rows) == len(list(script.attempts()))
+    assert answer == rows[0]["answer"]
+    assert [str(each) for each in again] == [each["robust"] for each in decided]
+    assert right > 0.93
+
+
+@pytest.mark.slow
 def test_the_first_requests_of_finetuning_come_out_again() -> None:
     folder = RECORDED / "finetuning"
     script = load(folder / "record.py")
