@@ -12,7 +12,7 @@ from PIL import Image
 
 _EXTRACTS = Path(__file__).parent / "extracts"
 
-#: What the numbers of :attr:`BrainSlices.tissue` mean.
+#: What the numbers of ``BrainSlices.tissue`` mean.
 TISSUES = ("outside", "other", "gray matter", "white matter")
 
 

@@ -49,7 +49,7 @@ class Answer:
 class Library:
     r"""Passages, and the answers that they hold.
 
-    Of the :data:`CANDIDATES` passages that BM25 ranks first, the best has the largest
+    Of the ``CANDIDATES`` passages that BM25 ranks first, the best has the largest
 
     .. math:: \text{fit} = \cos(\text{question}, \text{passage}) + \text{BM25} / \text{the most that BM25 can give},
 
@@ -98,7 +98,7 @@ class Library:
                 book. Documents of one's own need :meth:`calibrate` for a promise.
 
         Raises:
-            ValueError: for a question without words, or longer than :data:`QUESTION_LETTERS`.
+            ValueError: for a question without words, or longer than ``QUESTION_LETTERS``.
         """
         if not words(question) or len(question) > QUESTION_LETTERS:
             raise ValueError(

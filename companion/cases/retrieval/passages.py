@@ -37,7 +37,7 @@ class Passage:
         source: the file, as seen from the folder.
         title: of the document: its first heading, or else the file's name.
         heading: of the section, or the title again.
-        text: at most :data:`PASSAGE_WORDS` words, without markup.
+        text: at most ``PASSAGE_WORDS`` words, without markup.
     """
 
     source: str
@@ -82,7 +82,7 @@ def folder_passages(folder: str | Path) -> list[Passage]:
 
     Raises:
         FileNotFoundError: where there is no such path, or no such file below it.
-        ValueError: for a file that is no UTF-8 text or no notebook, more than :data:`MOST_BYTES`, or no words.
+        ValueError: for a file that is no UTF-8 text or no notebook, more than ``MOST_BYTES``, or no words.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())

@@ -27,7 +27,7 @@ def best_cuts(
         monotone: whether the proportion of bad may only rise, or only fall; the better of both is taken.
 
     Returns:
-        where bins begin, but for the first: indices of fine bins, rising; none where no two bins are allowed.
+        Indices of the fine bins at which bins begin, but for the first, rising; none where no two bins are allowed.
 
     Source:
         Navas-Palencia, *Optimal binning: mathematical programming formulation*, 2020, arXiv:2001.08025.

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from companion.data import brain_slices
 
-#: The kinds of planted lesion; their numbers in :attr:`Patient.types` count from 1.
+#: The kinds of planted lesion; their numbers in ``Patient.types`` count from 1.
 LESION_TYPES = ("dark", "bright", "ring")
 
 #: Millimeters from one slice, row and column to the next.

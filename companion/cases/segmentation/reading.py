@@ -34,7 +34,7 @@ class Region:
     """A place that may be a lesion.
 
     Attributes:
-        number: of its pixels in :attr:`ImageReading.regions_map`, from 1.
+        number: of its pixels in ``ImageReading.regions_map``, from 1.
         row: of its center in the picture, in pixels from the top.
         column: from the left.
         area: in mm², or None where the file does not say how large a pixel is.
