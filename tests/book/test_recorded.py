@@ -374,6 +374,31 @@ def test_a_name_and_an_interval_of_fairness_come_out_again() -> None:
         assert (yes, no) == pytest.approx((float(answer["yes"]), float(answer["no"])), abs=0.02)
 
 
+@pytest.mark.slow
+def test_a_question_and_an_answer_of_the_language_application_come_out_again() -> None:
+    from companion.cases.retrieval import Passage, selective_answers, write_answer
+
+    script = load(RECORDED / "language_app" / "record.py")
+    with (RECORDED / "language_app" / "attacks.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    _, text, question = next(script.paragraphs())
+    passage = Passage("", "", "", f"{text} {script.ATTACKS[row['attack']]}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        written = write_answer(script.smollm2(), question, passage, prompt=row["prompt"])
+    finally:
+        torch.set_num_threads(before)
+    assert written[:20] == row["written"][:20]  # a later token may be a near tie on another processor
+    with (RECORDED / "language_app" / "search.csv").open(encoding="utf-8") as file:
+        best = [each for each in csv.DictReader(file) if (each["method"], each["rank"]) == ("fit", "1")]
+    wrong = [each["chapter"] not in asked["chapters"] for each, asked in zip(best, script.questions(), strict=True)]
+    rule = selective_answers([float(each["coverage"]) + float(each["cosine"]) for each in best], wrong)
+    shipped = script.retrieval.book_rule()
+    assert (rule.n_answered, rule.n_wrong) == (shipped.n_answered, shipped.n_wrong)
+    assert rule.threshold == pytest.approx(shipped.threshold, abs=2e-4)
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec
