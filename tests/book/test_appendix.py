@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pybtex.database import parse_file
 
 from companion.economics import ACCELERATORS
 
@@ -114,6 +115,11 @@ def test_a_published_number_is_printed_by_its_cell(cell: tables.TaggedCell, numb
     assert cell.executed
     assert cell.label
     assert number["ours"] in cell.output
+
+
+def test_the_bibliography_can_be_read_and_is_sorted() -> None:
+    keys = list(parse_file(ROOT / "references.bib").entries)  # raises where a brace is missing, or a key stands twice
+    assert keys == sorted(keys)
 
 
 def test_every_chapter_reproduces_a_number() -> None:
