@@ -4,7 +4,7 @@ from companion.cases.retrieval.abstention import Abstention, selective_answers
 from companion.cases.retrieval.bm25 import BM25
 from companion.cases.retrieval.dense import DenseIndex
 from companion.cases.retrieval.fusion import reciprocal_rank_fusion
-from companion.cases.retrieval.library import Answer, Library, book_rule
+from companion.cases.retrieval.library import Library, QuotedAnswer, book_rule
 from companion.cases.retrieval.passages import Passage, book_passages, folder_passages
 from companion.cases.retrieval.words import words
 from companion.cases.retrieval.writing import PROMPTS, write_answer
@@ -13,10 +13,10 @@ __all__ = [
     "BM25",
     "PROMPTS",
     "Abstention",
-    "Answer",
     "DenseIndex",
     "Library",
     "Passage",
+    "QuotedAnswer",
     "book_passages",
     "book_rule",
     "folder_passages",

@@ -26,7 +26,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=[^a-z])|(?<=[。！？])")
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuotedAnswer:
     """What a library answers.
 
     Attributes:
@@ -89,7 +89,7 @@ class Library:
         """One's own documents as they are now; errors as :func:`folder_passages`."""
         return cls(folder_passages(folder))
 
-    def ask(self, question: str, *, threshold: float | None = None) -> Answer:
+    def ask(self, question: str, *, threshold: float | None = None) -> QuotedAnswer:
         """The best passage and its quote, or that nothing fits.
 
         Args:
@@ -108,9 +108,9 @@ class Library:
         limit = book_rule().threshold if threshold is None else threshold
         place, fit = self._best(question)
         if place is None:
-            return Answer(question, False, "", None, fit, limit)
+            return QuotedAnswer(question, False, "", None, fit, limit)
         passage = self.passages[place]
-        return Answer(question, fit > limit, self._quote(question, passage), passage, fit, limit)
+        return QuotedAnswer(question, fit > limit, self._quote(question, passage), passage, fit, limit)
 
     def calibrate(self, questions: Sequence[tuple[str, str | None]], *, risk: float = 0.05) -> Abstention:
         """The rule that keeps P(answered and wrong) to ``risk``, by :func:`selective_answers`.

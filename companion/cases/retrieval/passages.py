@@ -149,18 +149,20 @@ def _pieces(block: str) -> Iterator[str]:
             yield " ".join(held)
             held = []
         held += parts
-        while len(held) > PASSAGE_WORDS:
-            cut = _cut(held)
-            yield " ".join(held[:cut])
-            held = held[cut:]
+        start = 0
+        while len(held) - start > PASSAGE_WORDS:
+            end = _cut(held, start)
+            yield " ".join(held[start:end])
+            start = end
+        held = held[start:]
     if held:
         yield " ".join(held)
 
 
-def _cut(parts: list[str]) -> int:
+def _cut(parts: list[str], start: int) -> int:
     """Behind the last sentence that ends in the second half of a full passage, or else where it is full."""
-    places = range(PASSAGE_WORDS, PASSAGE_WORDS // 2, -1)
-    return next((place for place in places if parts[place - 1].endswith((".", "?", "!"))), PASSAGE_WORDS)
+    places = range(start + PASSAGE_WORDS, start + PASSAGE_WORDS // 2, -1)
+    return next((place for place in places if parts[place - 1].endswith((".", "?", "!"))), start + PASSAGE_WORDS)
 
 
 def _text(path: Path) -> str:
