@@ -16,6 +16,7 @@ _COMMANDS = {
     "evaluate": "score an assistant on questions of your own, with an interval, alone or beside another",
     "estimate": "say what a model needs to be trained and served: operations, memory, time and money",
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
+    "voice": "listen to a spoken order, say what it means, and obey in a simulated home",
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
     "dataroom": "make the folder that investors and customers ask for from a run: each number with its file",

@@ -30,9 +30,12 @@ from companion.data.imports import import_graph
 from companion.data.json_lines import json_lines
 from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
 from companion.data.medical import TISSUES, BrainSlices, brain_slices, nuclei
+from companion.data.mel import MEL_BANDS, log_mel, mel_filters
 from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.questions import ChoiceQuestion, OpenQuestion, read_questions
+from companion.data.sound import Sound, add_noise, noise, read_sound
+from companion.data.speech import ACCENTS, SPEECH_RATE, VOICES, speak
 from companion.data.speech_commands import speech_commands
 from companion.data.tables import german_credit, purchases, r_table
 from companion.data.tensors import TensorBatches
@@ -53,13 +56,17 @@ from companion.data.voices import VOICES_RATE, two_voices
 from companion.data.words import PlantedCorpus, SkipGramBatches, planted_corpus
 
 __all__ = [
+    "ACCENTS",
     "BENCHMARKS",
     "CAPTION_LENGTH",
     "CAPTION_WORDS",
     "CIFAR10_CLASSES",
     "END_OF_TEXT",
+    "MEL_BANDS",
     "PACKAGES",
+    "SPEECH_RATE",
     "TISSUES",
+    "VOICES",
     "VOICES_RATE",
     "BrainSlices",
     "CaptionedShapes",
@@ -74,10 +81,12 @@ __all__ = [
     "OpenQuestion",
     "PlantedCorpus",
     "SkipGramBatches",
+    "Sound",
     "TensorBatches",
     "TextFiles",
     "TokenBatches",
     "TokenCorpus",
+    "add_noise",
     "all_captions",
     "as_batch",
     "bands_for",
@@ -103,10 +112,13 @@ __all__ = [
     "import_graph",
     "json_lines",
     "load_tokenizer",
+    "log_mel",
     "lsh",
+    "mel_filters",
     "minhash",
     "module_groups",
     "near_duplicates",
+    "noise",
     "nuclei",
     "on_canvas",
     "open_corpus",
@@ -120,10 +132,12 @@ __all__ = [
     "r_table",
     "rated_sentences",
     "read_questions",
+    "read_sound",
     "reversal_pairs",
     "save_corpus",
     "save_tokens",
     "shared_bytes",
+    "speak",
     "speech_commands",
     "split_by_module",
     "split_by_overlap",
