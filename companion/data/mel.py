@@ -10,6 +10,8 @@ Every 10 ms a window of 25 ms is multiplied by Hann's bell and transformed; :mat
 Axes: time (samples, 16,000 a second); frame (100 a second); band; bin (frequencies of the transform).
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -36,7 +38,8 @@ def mel_filters() -> Float[Tensor, "band bin"]:
         >>> mel_filters().shape
         torch.Size([40, 257])
     """
-    mels = np.linspace(*(2595 * np.log10(1 + np.array([_LOW, _HIGH]) / 700)), MEL_BANDS + 2)
+    low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (_LOW, _HIGH))
+    mels = np.linspace(low, high, MEL_BANDS + 2)
     edges = 700 * (10 ** (mels / 2595) - 1)
     bins = np.arange(_FFT // 2 + 1) * SPEECH_RATE / _FFT
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]

@@ -59,7 +59,7 @@ def ctc_beam(log_probs: Float[Tensor, "frame label"], *, width: int = 8) -> list
         ((1,), 0.64)
     """
     check_whole("width", width, at_least=1, advice="that many prefixes are kept")
-    beam = {(): (0.0, _NEVER)}
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, _NEVER)}
     for frame in log_probs.tolist():
         grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [_NEVER, _NEVER])
         for prefix, (blank, label) in beam.items():

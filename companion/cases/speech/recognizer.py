@@ -23,8 +23,10 @@ LABELS = ("", "<other>", *WORDS)
 _MIDDLE, _SPREAD = -4.0, 4.0  # of log-mel values of speech, roughly; fixed, so that a stream needs no statistics
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, **options: int) -> nn.Sequential:
-    conv = nn.Conv1d(inputs, outputs, kernel, bias=False, **options)
+def _convolution(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> nn.Sequential:
+    conv = nn.Conv1d(inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=False)
     return nn.Sequential(conv, nn.BatchNorm1d(outputs), nn.ReLU())
 
 
