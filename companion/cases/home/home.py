@@ -39,7 +39,7 @@ class Home:
 
 
 @dataclass(frozen=True)
-class Reply:
+class HomeReply:
     """What the home did.
 
     Attributes:
@@ -51,7 +51,7 @@ class Reply:
     text: str
 
 
-def obey(home: Home, intent: Intent | None, *, probability: float = 1.0) -> tuple[Home, Reply]:
+def obey(home: Home, intent: Intent | None, *, probability: float = 1.0) -> tuple[Home, HomeReply]:
     """The home after an order, and its reply; a refused order changes nothing but what waits for a *yes*.
 
     Args:
@@ -69,26 +69,26 @@ def obey(home: Home, intent: Intent | None, *, probability: float = 1.0) -> tupl
     """
     waiting, home = home.pending, replace(home, pending=None)
     if intent is None:
-        return home, Reply("refused", "I did not understand an order.")
+        return home, HomeReply("refused", "I did not understand an order.")
     threshold = THRESHOLDS.get(intent.name, THRESHOLDS["other"])
     if not probability >= threshold:
-        return home, Reply(
+        return home, HomeReply(
             "refused", f"I am not sure enough: {probability:.3f}, and {intent.name} needs {threshold:g}."
         )
     if intent.name == "answer.yes" and waiting is not None:
         return _act(home, waiting)
     if intent.device == "answer":
-        return home, Reply("done" if waiting else "refused", "Left as it was." if waiting else "I asked nothing.")
+        return home, HomeReply("done" if waiting else "refused", "Left as it was." if waiting else "I asked nothing.")
     if intent.name == "door.unlock":
-        return replace(home, pending=intent), Reply("confirm", f"Unlock {_doors(intent)}? Say yes or no.")
+        return replace(home, pending=intent), HomeReply("confirm", f"Unlock {_doors(intent)}? Say yes or no.")
     return _act(home, intent)
 
 
-def _act(home: Home, intent: Intent) -> tuple[Home, Reply]:
+def _act(home: Home, intent: Intent) -> tuple[Home, HomeReply]:
     if intent.device == "door":
         doors = {intent.place} if intent.place else set(DOORS)
         locked = home.locked | doors if intent.action == "lock" else home.locked - doors
-        return replace(home, locked=frozenset(locked)), Reply(
+        return replace(home, locked=frozenset(locked)), HomeReply(
             "done", f"{_doors(intent).capitalize()}: {intent.action}ed."
         )
     if intent.device == "air":
@@ -96,17 +96,17 @@ def _act(home: Home, intent: Intent) -> tuple[Home, Reply]:
     place = intent.place or "lamp"
     lights = home.lights | {place} if intent.action == "on" else home.lights - {place}
     name = "The lamp" if place == "lamp" else f"The {place} light"
-    return replace(home, lights=frozenset(lights)), Reply("done", f"{name} is {intent.action}.")
+    return replace(home, lights=frozenset(lights)), HomeReply("done", f"{name} is {intent.action}.")
 
 
-def _cool(home: Home, intent: Intent) -> tuple[Home, Reply]:
+def _cool(home: Home, intent: Intent) -> tuple[Home, HomeReply]:
     if intent.action in ("on", "off"):
-        return replace(home, air=intent.action == "on"), Reply("done", f"The air conditioning is {intent.action}.")
+        return replace(home, air=intent.action == "on"), HomeReply("done", f"The air conditioning is {intent.action}.")
     step = {"warmer": 1, "cooler": -1}.get(intent.action)
     degrees = intent.degrees if step is None else home.degrees + step
     if degrees not in DEGREES:
-        return home, Reply("refused", f"I keep between {min(DEGREES)} and {max(DEGREES)} degrees, not {degrees}.")
-    return replace(home, air=True, degrees=degrees), Reply("done", f"Set to {degrees} degrees.")
+        return home, HomeReply("refused", f"I keep between {min(DEGREES)} and {max(DEGREES)} degrees, not {degrees}.")
+    return replace(home, air=True, degrees=degrees), HomeReply("done", f"Set to {degrees} degrees.")
 
 
 def _doors(intent: Intent) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from companion.cases.home import Home, Intent, Reply, obey, understand
+from companion.cases.home import Home, HomeReply, Intent, obey, understand
 from companion.cases.speech.listening import Heard, hear
 from companion.data import Sound
 
@@ -21,7 +21,7 @@ class VoiceAnswer:
 
     heard: Heard
     intent: Intent | None
-    reply: Reply
+    reply: HomeReply
     home: Home
     notes: tuple[str, ...]
 
