@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": "serve a chat model on this machine, with OpenAI's API and a chat page",
     "voice": "listen to a spoken order, say what it means, and obey in a simulated home",
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
+    "imaging": "look for regions in one medical slice; no medical device",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
     "dataroom": "make the folder that investors and customers ask for from a run: each number with its file",
     "decide": "write a decision memo from a plan: GO, NO-GO or LEARN, and what would change the answer",

@@ -133,8 +133,8 @@ def _reasons(scan: Scan, calibration: Calibration, of_slice: np.ndarray, distanc
     if scan.spacing is None:
         reasons.append("the file does not say how large a pixel is")
     if distance > calibration.familiar_to:
-        far = f"{distance:.2f} against {calibration.familiar_to:.2f} at most"
-        reasons.append(f"the picture is unlike those it learned from (distance of brightness {far})")
+        far = f"{distance:.1f}, and theirs are up to {calibration.familiar_to:.1f}"
+        reasons.append(f"the picture is unlike those it learned from (distance {far})")
     if (sure := float(of_slice.max())) < calibration.answer_from:
         likely = ANSWERS[int(of_slice.argmax())]
         reasons.append(f"unsure: {likely} with probability {sure:.2f}, and it answers from {calibration.answer_from}")
