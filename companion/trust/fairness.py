@@ -105,7 +105,7 @@ def impossibility(prevalence: float, *, ppv: float, fnr: float) -> float:
     .. math:: \text{FPR} = \frac{p}{1 - p} \cdot \frac{1 - \text{PPV}}{\text{PPV}} \cdot (1 - \text{FNR})
 
     Two groups of different prevalence :math:`p` therefore cannot have equal PPV, equal FNR and equal FPR, unless nobody
-    is judged wrongly.
+    of class 0 is selected.
 
     Args:
         prevalence: proportion of class 1 in the group.
