@@ -4,6 +4,8 @@ from itertools import product
 
 #: Rooms with a light of their own; the lamp stands in the living room.
 ROOMS = ("kitchen", "bedroom", "bathroom", "garden")
+
+#: Doors with a lock that listens.
 DOORS = ("front", "back")
 
 _TEENS = {16: "sixteen", 17: "seventeen", 18: "eighteen", 19: "nineteen"}
