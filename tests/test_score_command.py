@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from companion.__main__ import main
-from companion.cases.scorecard import PROTECTED, german_credit, load_card, score_applicants
+from companion.cases.scorecard import load_card, score_applicants
+from companion.data import GERMAN_PROTECTED, german_credit
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def test_other_costs_and_another_base_rate(files, capsys):
 
 
 def test_a_table_of_ones_own_makes_a_card_that_is_read_again(files, capsys):
-    own = ["--train", str(files / "past.csv"), "--leave-out", ", ".join(PROTECTED), "--save", str(files / "own.json")]
+    left_out = ", ".join(GERMAN_PROTECTED)
+    own = ["--train", str(files / "past.csv"), "--leave-out", left_out, "--save", str(files / "own.json")]
     assert main(["score", str(files / "applicants.csv"), *own]) == 0
     first = capsys.readouterr().out
     assert load_card(files / "own.json") == load_card()

@@ -13,6 +13,7 @@ from companion.data.captions import (
 from companion.data.cifar import CIFAR10_CLASSES, cifar10
 from companion.data.code_tasks import CodeTask, human_eval
 from companion.data.corpora import PACKAGES, Document, docstrings, split_by_module
+from companion.data.credit import GERMAN_PROTECTED, german_credit
 from companion.data.datasets import DatasetBatches, MapDataset
 from companion.data.dedup import (
     bands_for,
@@ -37,7 +38,7 @@ from companion.data.questions import ChoiceQuestion, OpenQuestion, read_question
 from companion.data.sound import Sound, add_noise, noise, read_sound
 from companion.data.speech import ACCENTS, SPEECH_RATE, VOICES, speak
 from companion.data.speech_commands import speech_commands
-from companion.data.tables import german_credit, purchases, r_table
+from companion.data.tables import purchases, r_table
 from companion.data.tensors import TensorBatches
 from companion.data.text import TextFiles, split_documents
 from companion.data.token_files import open_tokens, save_tokens, write_tokens
@@ -62,6 +63,7 @@ __all__ = [
     "CAPTION_WORDS",
     "CIFAR10_CLASSES",
     "END_OF_TEXT",
+    "GERMAN_PROTECTED",
     "MEL_BANDS",
     "PACKAGES",
     "SPEECH_RATE",

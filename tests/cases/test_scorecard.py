@@ -1,7 +1,6 @@
 """Scorecards: held to optbinning and closed forms; leaks; thresholds that cover; tables that are refused."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score, train_test_split
 
-from companion.cases import scorecard
 from companion.cases.scorecard import (
     Binning,
     PointsScale,
@@ -19,7 +17,6 @@ from companion.cases.scorecard import (
     best_cuts,
     cost_threshold,
     fit_tested,
-    german_credit,
     information_value,
     load_card,
     read_table,
@@ -28,6 +25,7 @@ from companion.cases.scorecard import (
     woe,
 )
 from companion.cases.scorecard.stored import GERMAN_CARD
+from companion.data import GERMAN_PROTECTED, german_credit
 
 GOOD = np.array([31, 40, 22, 35, 41, 29, 44, 37, 19, 28, 33, 47, 25, 38, 30, 21, 36, 27, 43, 34])
 BAD = np.array([29, 12, 15, 9, 7, 11, 5, 13, 14, 8, 17, 6, 19, 10, 16, 18, 23, 20, 21, 26])
@@ -49,7 +47,7 @@ def two_columns():
 @pytest.fixture(scope="module")
 def loans():
     table = german_credit()
-    return table.drop(columns=["bad", *scorecard.PROTECTED]), table["bad"].to_numpy()
+    return table.drop(columns=["bad", *GERMAN_PROTECTED]), table["bad"].to_numpy()
 
 
 def test_weight_of_evidence_is_bayes_rule_in_log_odds():
@@ -370,17 +368,3 @@ def test_a_table_without_evidence_gives_no_card():
         fit_tested(
             *(lambda t: (t[0].head(20), np.array([1] * 4 + [0] * 16)))(two_columns()), scorecard=Scorecard(min_iv=0)
         )
-
-
-def test_words_of_the_corrected_table_and_of_the_old_one():
-    new, old = german_credit(), german_credit(corrected=False)
-    pair = pd.crosstab(old["credit_history"], new["credit_history"])
-    assert pair.loc["critical account/ other credits existing (not at this bank)"].sum() == 293
-    assert (
-        pair.loc[
-            "critical account/ other credits existing (not at this bank)", "all credits at this bank paid back duly"
-        ]
-        == 293
-    )
-    assert new.drop(columns="bad").notna().all(axis=None)
-    assert re.search("salary", new.loc[new["status"].str.startswith("200"), "status"].iloc[0])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from companion import packaged
-from companion.data import german_credit, purchases, r_table
+from companion.data import purchases, r_table
 
 # Rows and columns without the row names.
 TABLES = {
@@ -91,14 +91,3 @@ def test_without_its_package_the_command_is_named(monkeypatch, load, package):
     monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=f"expected the package {package}.*data-packages.txt"):
         load()
-
-
-def test_german_credit_is_the_table_of_statlog():
-    """UCI's page: 1,000 instances, 20 attributes, 7 of them numbers; 700 good and 300 bad."""
-    table = german_credit()
-    assert table.shape == (1_000, 21)
-    assert len(table.drop(columns="bad").select_dtypes("number").columns) == 7
-    assert table["bad"].sum() == 300
-    assert table["status"].value_counts().to_dict() == {"A14": 394, "A11": 274, "A12": 269, "A13": 63}
-    assert (table["duration"].min(), table["duration"].max()) == (4, 72)
-    assert table["amount"].max() == 18_424

@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from companion.data import german_credit
+from companion.data import GERMAN_PROTECTED, german_credit
 from companion.trust import masking_value, sampled_shapley
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -33,7 +33,6 @@ from recording import Run, record, write
 
 HERE = Path(__file__).parent
 SEEDS, ROWS, STEPS, WIDTH, SMALL = range(5), 2_000, 1_200, 24, 8
-LEFT_OUT = ["age", "status_sex", "foreign"]  # who somebody is, not what they do
 REFITS, EXPLAINED, ORDERS, REFERENCE = 10, 30, 50, 16
 
 
@@ -164,7 +163,7 @@ def record_compressed() -> list[str]:
 
 def table() -> tuple[pd.DataFrame, np.ndarray]:
     """Seventeen facts about each applicant, and whether the loan went bad."""
-    loans = german_credit().drop(columns=LEFT_OUT)
+    loans = german_credit(words="codes").drop(columns=[*GERMAN_PROTECTED])
     return loans.drop(columns="bad"), loans["bad"].to_numpy()
 
 

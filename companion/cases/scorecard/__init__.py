@@ -6,7 +6,6 @@ from companion.cases.scorecard.card import Card, Scorecard
 from companion.cases.scorecard.column import ColumnBins
 from companion.cases.scorecard.decisions import Decision, score_applicants
 from companion.cases.scorecard.evidence import information_value, woe
-from companion.cases.scorecard.loans import PROTECTED, german_credit
 from companion.cases.scorecard.optimal import best_cuts
 from companion.cases.scorecard.points import PointsScale
 from companion.cases.scorecard.stored import load_card, save_card
@@ -16,7 +15,6 @@ from companion.cases.scorecard.threshold import CostThreshold, cost_threshold
 __all__ = [
     "MAX_BYTES",
     "MAX_ROWS",
-    "PROTECTED",
     "Band",
     "Binning",
     "Card",
@@ -30,7 +28,6 @@ __all__ = [
     "best_cuts",
     "cost_threshold",
     "fit_tested",
-    "german_credit",
     "information_value",
     "load_card",
     "read_table",

