@@ -1,0 +1,24 @@
+"""Recommendation: factors by least squares, two towers, free baselines, and a test by time with full ranking."""
+
+from companion.cases.recommend.als import ALS, RatingALS
+from companion.cases.recommend.baselines import ItemNeighbors, MostPopular
+from companion.cases.recommend.matrices import interactions
+from companion.cases.recommend.measures import RankingMeasures, full_ranking
+from companion.cases.recommend.ranks import rank_measures, sampled_measures
+from companion.cases.recommend.split import TimeSplit, time_split
+from companion.cases.recommend.two_tower import TwoTower
+
+__all__ = [
+    "ALS",
+    "ItemNeighbors",
+    "MostPopular",
+    "RankingMeasures",
+    "RatingALS",
+    "TimeSplit",
+    "TwoTower",
+    "full_ranking",
+    "interactions",
+    "rank_measures",
+    "sampled_measures",
+    "time_split",
+]
