@@ -96,6 +96,13 @@ def test_guesses_take_both_ends():
     assert few[1] / 400 > all_of_them[1] / 4_000 == pytest.approx(norm.cdf(0.5), abs=0.03)
 
 
+@pytest.mark.parametrize("members", [np.repeat([0, 1], 1_000), np.repeat([1, 0], 1_000)])
+def test_equal_scores_say_nothing_of_members_in_whichever_order_the_rows_stand(members):
+    made, correct = guess_members(np.zeros(2_000), members, share=0.5)
+    assert made == 1_000
+    assert abs(correct - 500) < 4 * np.sqrt(250)  # of 1,000 coins
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -57,14 +57,19 @@ def audit(guesses: int, correct: int, *, canaries: int, delta: float = 0.0, leve
     return low
 
 
-def guess_members(scores: ArrayLike, members: ArrayLike, *, share: float = 0.5) -> tuple[int, int]:
+def guess_members(
+    scores: ArrayLike, members: ArrayLike, *, share: float = 0.5, seed: int | None = 0
+) -> tuple[int, int]:
     """Guesses from scores: the highest are called members, the lowest not, the middle is left out.
+
+    Equal scores stand in random order, not in that of the rows: rows are often sorted by membership.
 
     Args:
         scores: one a canary, larger where it looks as if it was in training, such as minus its loss
             ``[canaries]``.
         members: whether it was, 0 and 1 or booleans ``[canaries]``.
         share: proportion of the canaries that is guessed at, half of them on each side; choose it before looking.
+        seed: of the order of equal scores; ``None`` takes a fresh one.
 
     Returns:
         How many were guessed, and how many rightly, for :func:`audit`.
@@ -81,7 +86,7 @@ def guess_members(scores: ArrayLike, members: ArrayLike, *, share: float = 0.5) 
     side = int(len(values) * share / 2)
     if not 1 <= side <= len(values) // 2:
         raise ValueError(f"expected a share in (0, 1] that leaves a guess on each side, got {share}")
-    order = np.argsort(values, kind="stable")
+    order = np.lexsort((np.random.default_rng(seed).random(len(values)), values))
     return 2 * side, int((truth[order[-side:]] == 1).sum() + (truth[order[:side]] == 0).sum())
 
 
