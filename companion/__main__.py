@@ -20,6 +20,7 @@ _COMMANDS = {
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
     "imaging": "look for regions in one medical slice; no medical device",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
+    "apps": "serve the cases as one page on this machine: upload or type, and see the answer",
     "dataroom": "make the folder that investors and customers ask for from a run: each number with its file",
     "decide": "write a decision memo from a plan: GO, NO-GO or LEARN, and what would change the answer",
 }

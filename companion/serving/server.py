@@ -85,22 +85,8 @@ class Server:
         Example:
             ``with server.in_thread() as address: openai.OpenAI(base_url=f"{address}/v1", api_key="none")``
         """
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        served = uvicorn.Server(uvicorn.Config(self.app, port=port, log_level="error", timeout_graceful_shutdown=5))
-        thread = threading.Thread(target=served.run, name="server", daemon=True)
-        thread.start()
-        until = time.monotonic() + 20
-        while not served.started and time.monotonic() < until:
-            time.sleep(0.01)
-        try:
-            if not served.started:
-                raise RuntimeError(f"expected the server to start on port {port} within 20 s, and it did not")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            served.should_exit = True
-            thread.join()
+        with in_thread(self.app) as address:
+            yield address
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -123,7 +109,7 @@ class Server:
 
     async def _guard(self, request: Request, go_on: Any) -> Response:
         """Refuses foreign pages, bodies that are too large, and requests to the API without a key."""
-        if not self.keys and not _is_loopback(request.url.hostname or ""):
+        if not self.keys and not is_loopback(request.url.hostname or ""):
             return _refusal(403, "expected this server by its own address, got another name for it")
         length = request.headers.get("content-length", "")
         if request.method == "POST" and not length.isdecimal():
@@ -169,19 +155,45 @@ class Server:
         return page.replace('"MODEL"', json.dumps(self.name)).replace('"KEYS"', json.dumps(bool(self.keys)))
 
 
+@contextmanager
+def in_thread(app: FastAPI) -> Iterator[str]:
+    """Serves an app on a free port of loopback from a thread, as long as this is open, and gives its address.
+
+    Raises:
+        RuntimeError: where it has not started within 20 seconds.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=served.run, name="server", daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not served.started and time.monotonic() < until:
+        time.sleep(0.01)
+    try:
+        if not served.started:
+            raise RuntimeError(f"expected the server to start on port {port} within 20 s, and it did not")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        served.should_exit = True
+        thread.join()
+
+
 def check_host(host: str, keys: Sequence[str]) -> None:
     """Refuses to serve a network without keys.
 
     Raises:
         ValueError: saying what to do.
     """
-    if not keys and not _is_loopback(host):
+    if not keys and not is_loopback(host):
         raise ValueError(
             f"expected a loopback address such as 127.0.0.1 for a server without API keys, got {host!r}: give it a key"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
     if host == "localhost":
         return True
     try:

@@ -1,0 +1,145 @@
+"""The page of the cases: its answers are those of the cases, in a browser too; nobody else may ask, nothing is kept."""
+
+import base64
+import json
+import tempfile
+import urllib.error
+import urllib.request
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from companion.cases import retrieval, scorecard, segmentation
+from companion.cases.apps import APPS, AppServer
+from companion.cases.apps.server import MAX_BODY
+from companion.data import german_credit
+
+QUESTION = "Why must stacking use out-of-fold predictions?"
+
+
+@pytest.fixture(scope="module")
+def address():
+    with AppServer().in_thread() as where:
+        yield where
+
+
+def post(address, name, body, *, file=None, **headers):
+    kind = "text/plain" if file is None else "application/octet-stream"
+    query = "" if file is None else f"?name={file}"
+    request = urllib.request.Request(f"{address}/apps/{name}{query}", body, {"content-type": kind, **headers})
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_a_question_is_answered_as_the_case_does(address):
+    status, said = post(address, "ask", QUESTION.encode())
+    expected = retrieval.Library.of_book().ask(QUESTION)
+    assert status == 200
+    assert said["answer"] == f"“{expected.quote}”"
+    assert any(f"{expected.fit:.2f}" in text for _, text in said["rows"])
+    assert post(address, "ask", b"Who won the football match in Turin?")[1]["answer"] == "I do not know."
+
+
+def test_an_order_is_heard_and_obeyed(address):
+    status, said = post(address, "voice", b"turn on the kitchen light")
+    assert status == 200
+    rows = dict(said["rows"])
+    assert "probability" in rows["heard"]
+    assert "lights on" in rows["home"]
+
+
+def test_a_slice_gets_regions_and_a_picture(address, tmp_path):
+    segmentation.write_sample(tmp_path / "scan.dcm", seed=1)
+    status, said = post(address, "imaging", (tmp_path / "scan.dcm").read_bytes(), file="scan.dcm")
+    reading = segmentation.read_image(tmp_path / "scan.dcm")
+    assert status == 200
+    assert said["answer"] == (f"answer: {reading.answer}" if reading.answer else "send to a doctor")
+    assert base64.b64decode(said["picture"]).startswith(b"\x89PNG")
+    assert len([label for label, _ in said["rows"] if label.startswith("region")]) == min(5, len(reading.regions))
+
+
+def test_applicants_get_points_and_reasons(address, tmp_path):
+    german_credit().drop(columns="bad").head(25).to_csv(tmp_path / "applicants.csv", index=False)
+    status, said = post(address, "score", (tmp_path / "applicants.csv").read_bytes(), file="applicants.csv")
+    expected = scorecard.score_applicants(german_credit().head(25), scorecard.load_card(), cost_bad=5, cost_good=1)
+    assert status == 200
+    assert (
+        said["answer"]
+        == f"accept {sum(not e.refuse for e in expected)}, refuse {sum(e.refuse for e in expected)} of 25"
+    )
+    assert [label for label, _ in said["rows"]] == [f"applicant {k}" for k in range(1, 6)]
+    assert all(f"{each.score} points" in text for each, (_, text) in zip(expected[:5], said["rows"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "file", "message"),
+    [
+        ("nothing", b"x", None, "expected one of ask, voice"),
+        ("ask", b"", None, "expected a text of at most 2,000 letters"),
+        ("ask", b"x" * 2_001, None, "expected a text of at most 2,000 letters"),
+        ("ask", b"\xff\xfe", None, "codec can't decode"),
+        ("imaging", b"x", None, "expected a file"),
+        ("ask", b"x", "x.txt", "expected a file of none: type a text"),
+        ("voice", b"RIFF", "order.wav", "expected"),
+        ("voice", b"x", "order.exe", "expected a file of .wav, got 'order.exe' of 1 bytes"),
+        ("voice", b"", "order.wav", "of 0 bytes"),
+        ("imaging", b"no picture", "scan.dcm", "expected"),
+        ("score", b"a,b\n1,2\n", "applicants.csv", "expected"),
+    ],
+)
+def test_what_is_wrong_is_one_line(address, name, body, file, message):
+    status, said = post(address, name, body, file=file)
+    assert status == 400
+    assert message in said["error"]
+    assert "\n" not in said["error"]
+    assert "Traceback" not in said["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://example.com"}, 403),
+        ({"origin": "null"}, 403),
+        ({"host": "example.com"}, 403),
+        ({"content-length": str(MAX_BODY + 1)}, 413),
+    ],
+)
+def test_nobody_else_may_ask(address, headers, status):
+    assert post(address, "ask", b"x", **headers)[0] == status
+
+
+def test_nothing_is_kept(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    post(address, "voice", b"RIFF", file="order.wav")
+    segmentation.write_sample(tmp_path.parent / "scan.dcm", seed=2)
+    post(address, "imaging", (tmp_path.parent / "scan.dcm").read_bytes(), file="scan.dcm")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_in_a_browser(address, browser: Browser, scheme: str, width: int, tmp_path) -> None:
+    segmentation.write_sample(tmp_path / "scan.dcm", seed=1)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    foreign: list[str] = []
+    page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith((address, "data:")) else None)
+    page.goto(address)
+    expect(page.locator("section")).to_have_count(len(APPS))
+    page.get_by_label("Type for Ask the book").fill(QUESTION)
+    page.locator("section").nth(0).get_by_role("button", name="Answer").click()
+    expect(page.locator("section").nth(0).locator(".answer")).to_contain_text("“", timeout=60_000)
+    imaging = page.locator("section", has=page.get_by_role("heading", name="Imaging"))
+    imaging.locator("input[type=file]").set_input_files(tmp_path / "scan.dcm")
+    imaging.get_by_role("button", name="Read file").click()
+    expect(imaging.locator("img")).to_be_visible(timeout=60_000)
+    imaging.locator("input[type=file]").set_input_files({"name": "x.dcm", "mimeType": "", "buffer": b"<b>bad</b>"})
+    imaging.get_by_role("button", name="Read file").click()
+    expect(imaging.locator(".error")).to_contain_text("expected", timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert Axe().run(page).response["violations"] == []
+    assert foreign == []
+    page.close()
