@@ -19,6 +19,7 @@ _COMMANDS = {
     "voice": "listen to a spoken order, say what it means, and obey in a simulated home",
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
     "imaging": "look for regions in one medical slice; no medical device",
+    "recommend": "recommend items to each user of a file of ratings: what, why, beside the most popular",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
     "apps": "serve the cases as one page on this machine: upload or type, and see the answer",
     "dataroom": "make the folder that investors and customers ask for from a run: each number with its file",

@@ -289,7 +289,7 @@ def test_a_decision_is_close_where_the_interval_holds_the_threshold(loans):
     ("content", "message"),
     [
         (b"", "a name for every column"),
-        (b"x,y\n", "a row an applicant"),
+        (b"x,y\n", "applicants below the header"),
         (b"x\n1\n", "the columns y in .* got only x"),
         (b"x,x,y\n1,2,3\n", "x more than once"),
         (b"x,,y\n1,2,3\n", "a name for every column"),

@@ -12,13 +12,16 @@ MAX_BYTES = 50_000_000
 MAX_ROWS = 200_000
 
 
-def read_table(path: str | Path, columns: Iterable[str] = (), *, text: Iterable[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: str | Path, columns: Iterable[str] = (), *, text: Iterable[str] = (), rows: str = "applicants"
+) -> pd.DataFrame:
     """The rows of a CSV file with a header, UTF-8, a comma between fields; an empty field is a missing value.
 
     Args:
         path: of the file, at most 50 MB and 200,000 rows.
         columns: that it must have; more are kept.
         text: columns whose values stay text even where they look like numbers.
+        rows: what they are, for the messages.
 
     Raises:
         FileNotFoundError: where there is no such file.
@@ -34,7 +37,7 @@ def read_table(path: str | Path, columns: Iterable[str] = (), *, text: Iterable[
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"expected a CSV file of applicants, got {path}, which is not there")
+        raise FileNotFoundError(f"expected a CSV file of {rows}, got {path}, which is not there")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(
             f"expected a file of at most {MAX_BYTES // 10**6} MB, got {path} of {size / 1e6:.0f} MB: split it"
@@ -45,7 +48,7 @@ def read_table(path: str | Path, columns: Iterable[str] = (), *, text: Iterable[
         found = ", ".join(map(str, table.columns[:25]))
         raise ValueError(f"expected the columns {', '.join(absent)} in {path} too, got only {found}")
     if len(table) == 0:
-        raise ValueError(f"expected a row an applicant below the header of {path}, got none")
+        raise ValueError(f"expected {rows} below the header of {path}, got none")
     if len(table) > MAX_ROWS:
         raise ValueError(f"expected at most {MAX_ROWS:,} rows, got more in {path}: split it")
     return table
