@@ -67,7 +67,7 @@ def _parsed(path: Path, kinds: dict[str, type]) -> pd.DataFrame:
         raise ValueError(f"expected text in UTF-8, got other bytes in {path} (byte {error.start})") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
         raise ValueError(
-            f"expected a CSV file whose rows have as many fields as its header, got {path} ({error})"
+            f"expected rows with as many fields as the header, separated by commas, got {path} ({error})"
         ) from error
 
 
