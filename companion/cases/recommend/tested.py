@@ -48,7 +48,7 @@ def time_test(
         share: of the rows that lie before the date of the split.
 
     Returns:
-        The test, or None where it cannot say anything: fewer than 10 users to test, or no differences among them.
+        The test; None where there are fewer than 10 users to test, or no differences among them.
 
     Raises:
         ValueError: for a table without times, or nothing that anybody likes.

@@ -1,6 +1,6 @@
 """What was learned from calibration patients beside the weights: honest probabilities, and what to keep silent about.
 
-Axes: class: 0 for nothing, then ``LESION_TYPES``; look: one of the four numbers of :func:`looks`.
+Axes: class: 0 for nothing, then ``LESION_TYPES``; look: one of the four numbers of ``looks``.
 """
 
 import json
