@@ -24,6 +24,11 @@ class BrainSlices:
         images: brightness, T1-weighted, 0 outside of the brain.
         tissue: the number of the tissue in ``TISSUES``.
         spacing: millimeters from one slice, row and column to the next.
+
+    Example:
+        >>> head = brain_slices()
+        >>> head.images.shape == head.tissue.shape
+        True
     """
 
     images: UInt8[np.ndarray, "slice height width"]

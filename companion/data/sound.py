@@ -29,6 +29,11 @@ class Sound:
     Attributes:
         samples: numbers in [-1, 1], 16,000 a second, one channel.
         notes: what was done to it, or is wrong with it, for the reader; empty for a clean file at 16 kHz.
+
+    Example:
+        >>> silence = Sound(torch.zeros(16_000), notes=("a second of nothing",))
+        >>> len(silence.samples), silence.notes
+        (16000, ('a second of nothing',))
     """
 
     samples: Float[Tensor, " time"]

@@ -53,7 +53,7 @@ def book_passages() -> list[Passage]:
         FileNotFoundError: where the package was installed without the book; the text says what to do.
 
     >>> passages = book_passages()
-    >>> any(passage.title == "Evaluation" for passage in passages)
+    >>> any(passage.title == "Is the new model better?" for passage in passages)
     True
     """
     book = Path(__file__).resolve().parents[3] / "book"

@@ -51,6 +51,6 @@ def draw_speaker(draw: random.Random, voices: Sequence[str], accents: Sequence[s
 
     Example:
         >>> draw_speaker(random.Random(0), UNSEEN_VOICES, UNSEEN_ACCENTS)
-        Speaker(voice='Nguyen', accent='en-029', rate=120, pitch=46)
+        Speaker(voice='david', accent='en-029', rate=120, pitch=46)
     """
     return Speaker(draw.choice(voices), draw.choice(accents), draw.randint(115, 215), draw.randint(30, 70))
