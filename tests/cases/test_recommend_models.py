@@ -24,6 +24,7 @@ def rated():
     return csr_array(table)
 
 
+@pytest.mark.filterwarnings("ignore:.*BLAS is configured:RuntimeWarning")  # it advises on speed
 @pytest.mark.parametrize(("confidence", "n_factors"), [(1.0, 3), (2.0, 5), (11.0, 5)])
 def test_als_is_that_of_implicit(taken, confidence, n_factors):
     ours = ALS(n_factors=n_factors, penalty=0.7, confidence=confidence, n_iterations=6)
