@@ -207,9 +207,10 @@ class AppendixTable(SphinxDirective):
             "formulas": formulas,
             "sources": sources,
             "published_numbers": published_numbers,
+            "faq": tool_tables.faq,
         } | {
             name: partial(_of_tools, name)
-            for name in ("faq", "tools", "hardware", "prices")
+            for name in ("tools", "hardware", "prices")
         }
         return self.parse_text_to_nodes(
             make[self.arguments[0]](

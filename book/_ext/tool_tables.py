@@ -1,4 +1,4 @@
-"""Tables of the appendix that are no matter of tagged cells: questions with their answers, tools, hardware, prices."""
+"""What stands in the appendix and is no matter of tagged cells: questions with answers, tools, hardware, prices."""
 
 import re
 from pathlib import Path
@@ -16,28 +16,17 @@ PRICED = (
 )
 
 
-def faq(book: Path, part: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Question, answer, where the essays ask it, and the sections whose cells show the answer."""
-    rows = [
-        (row["ask"], row["answer"], row["at"], _shown(book, row))
-        for row in yaml.safe_load(
-            (book / "appendix/faq.yml").read_text(encoding="utf-8")
-        )[part]
+def faq(book: Path, part: str) -> str:
+    """Question, answer, the sections whose cells show it, and where the essays ask it; in paragraphs, for phones."""
+    rows = yaml.safe_load((book / "appendix/faq.yml").read_text(encoding="utf-8"))[
+        part
     ]
-    return ("Question", "Our answer", "Asked in", "Shown in"), rows
-
-
-def _shown(book: Path, row: dict) -> str:
-    links = [f"{{ref}}`{label}`" for label in row["shown"]]
-    if "chapter" in row:
-        there = (book / row["chapter"]).with_suffix(".ipynb").exists()
-        links.insert(
-            0,
-            f"{{doc}}`/book/{row['chapter']}`"
-            if there
-            else f"*{row['chapter']}* (coming)",
-        )
-    return "; ".join(links)
+    return "\n\n".join(
+        f"**{row['ask']}** {row['answer']} Shown in: "
+        + "; ".join(f"{{ref}}`{label}`" for label in row["shown"])
+        + f". Asked in {row['at']}."
+        for row in rows
+    )
 
 
 def tools(book: Path, part: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
