@@ -1,13 +1,13 @@
 """``python -m companion recommend``: ratings in, for each user what, why, beside the most popular."""
 
 import argparse
-import unicodedata
 from pathlib import Path
 
 import pandas as pd
 
 from companion.cases.recommend import Recommendation, read_ratings, recommend, time_test
 from companion.commands.options import reader
+from companion.commands.terminal import plain
 
 _SHOWN = 10
 
@@ -60,11 +60,11 @@ def _print_test(ratings: pd.DataFrame, like_from: float | None) -> None:
 
 
 def _print_list(each: Recommendation) -> None:
-    print(f"user {_plain(each.user)}, {each.n_liked} liked{'' if each.n_liked else ': the most popular instead'}")
+    print(f"user {plain(each.user)}, {each.n_liked} liked{'' if each.n_liked else ': the most popular instead'}")
     for place in each.list:
-        why = f", because of {_plain(' and '.join(place.because))}" if place.because else ""
-        print(f"  {_plain(place.item)}, liked by {place.popularity}{why}")
-    print(f"  most popular: {_plain('; '.join(each.popular))}")
+        why = f", because of {plain(' and '.join(place.because))}" if place.because else ""
+        print(f"  {plain(place.item)}, liked by {place.popularity}{why}")
+    print(f"  most popular: {plain('; '.join(each.popular))}")
 
 
 def _rows(found: list[Recommendation]) -> list[dict[str, object]]:
@@ -80,8 +80,3 @@ def _rows(found: list[Recommendation]) -> list[dict[str, object]]:
         for each in found
         for place, (entry, popular) in enumerate(zip(each.list, each.popular, strict=True), 1)
     ]
-
-
-def _plain(text: str) -> str:
-    """Text of a file without characters that steer a terminal."""
-    return "".join(letter if unicodedata.category(letter)[0] != "C" else "?" for letter in text)

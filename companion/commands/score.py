@@ -1,7 +1,6 @@
 """``python -m companion score``: applicants in, for each a score, its reasons and a decision at the stated cost."""
 
 import argparse
-import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,7 @@ from companion.cases.scorecard import (
     score_applicants,
 )
 from companion.commands.options import reader
+from companion.commands.terminal import plain
 
 _SHOWN = 20
 
@@ -85,7 +85,7 @@ def _card(options: argparse.Namespace) -> TestedCard:
 def _print_card(tested: TestedCard) -> None:
     table = tested.card.table()
     table = table[table["rows"] > 0]
-    shown = table.assign(bin=[_plain(name) for name in table["bin"]], column=[_plain(name) for name in table["column"]])
+    shown = table.assign(bin=[plain(name) for name in table["bin"]], column=[plain(name) for name in table["column"]])
     print(f"everybody starts with {tested.card.base} points")
     print(shown.drop(columns="woe").to_string(index=False, float_format="{:.3f}".format))
 
@@ -107,7 +107,7 @@ def _print_decisions(decisions: list[Decision], options: argparse.Namespace) -> 
         print(f"{number:>4}  {each.score} points  p = {each.probability:.3f}  of similar score bad: {seen}  {verdict}")
         for name, found in (("points lost", each.reasons), ("note", each.notes)):
             if found:
-                print(f"      {name}: {_plain('; '.join(found))}")
+                print(f"      {name}: {plain('; '.join(found))}")
     if len(decisions) > _SHOWN:
         print(f"{len(decisions) - _SHOWN} more: --out FILE writes all of them")
 
@@ -124,8 +124,3 @@ def _row(each: Decision) -> dict[str, object]:
         "reasons": "; ".join(each.reasons),
         "notes": "; ".join(each.notes),
     }
-
-
-def _plain(text: str) -> str:
-    """Text of a file without characters that steer a terminal."""
-    return "".join(letter if unicodedata.category(letter)[0] != "C" else "?" for letter in text)

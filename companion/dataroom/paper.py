@@ -10,18 +10,25 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 _SECONDS = 120
 
 
-def print_page(page: Path, paper: Path) -> None:
-    """Prints an HTML file as a PDF.
+def find_chromium() -> str:
+    """Where it is.
 
     Raises:
-        FileNotFoundError: where there is no Chromium.
-        RuntimeError: where Chromium makes no file; the text is what it said.
+        FileNotFoundError: where there is none.
     """
     chromium = next(filter(None, map(shutil.which, _NAMES)), None)
     if chromium is None:
-        raise FileNotFoundError(
-            f"expected Chromium ({', '.join(_NAMES)}) for the PDF, got none: install it, or take --no-pdf"
-        )
+        names = ", ".join(_NAMES)
+        raise FileNotFoundError(f"expected Chromium ({names}) for the PDF, got none: install it, or take --no-pdf")
+    return chromium
+
+
+def print_page(chromium: str, page: Path, paper: Path) -> None:
+    """Prints an HTML file as a PDF.
+
+    Raises:
+        RuntimeError: where Chromium makes no file; the text is what it said.
+    """
     as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory() as profile:
         options = ["--headless", "--disable-gpu", *as_root, f"--user-data-dir={profile}", "--no-pdf-header-footer"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from companion.dataroom import collect
 from companion.dataroom.facts import Fact, Facts
 from companion.dataroom.page import page_of
-from companion.dataroom.paper import print_page
+from companion.dataroom.paper import find_chromium, print_page
 from companion.dataroom.statement import STATEMENT, Statement, read_statement
 
 #: Sources that are copied into the room; weights and training data leave the house as checksums only.
@@ -59,7 +59,8 @@ def sections_of(facts: Facts, statement: Statement) -> list[Section]:
     rights = f"License of the model: {filled('license')}. Questions to: {filled('contact')}."
     prices = ["No price was stated, so no money is counted."]
     if statement.cost is not None:
-        prices = [f"Prices: {statement.cost['price_source']}. The forecast takes the stated utilization of the peak."]
+        source = facts.filled(statement.cost["price_source"], f"price_source of {STATEMENT}")
+        prices = [f"Prices: {source}. The forecast takes the stated utilization of the peak."]
     bound = ["Trained without differential privacy: nothing bounds what the model may give away of its data."]
     if statement.privacy is not None:
         bound = ["Differentially private training, by the stated noise, sampling rate and steps; Rényi accounting."]
@@ -95,6 +96,7 @@ def make_dataroom(run: str | Path, out: str | Path, *, pdf: bool = True) -> list
     run, out = Path(run), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"expected a folder that is new or empty for the data room, got {out}")
+    chromium = find_chromium() if pdf else None  # where there is none, nothing is written
     facts, statement = Facts(run), read_statement(run / STATEMENT)
     sections = sections_of(facts, statement)
     title = facts.filled(statement.texts["name"], f"name of {STATEMENT}")
@@ -111,6 +113,6 @@ def make_dataroom(run: str | Path, out: str | Path, *, pdf: bool = True) -> list
             copied[f"sources/{file}"] = digest
     sums = "".join(f"{digest}  {file}\n" for file, digest in copied.items())
     (out / "SHA256SUMS").write_text(sums, encoding="utf-8")
-    if pdf:
-        print_page(out / "index.html", out / "dataroom.pdf")
+    if chromium is not None:
+        print_page(chromium, out / "index.html", out / "dataroom.pdf")
     return sections

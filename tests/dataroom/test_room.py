@@ -137,6 +137,11 @@ def test_without_evaluations_prices_and_privacy_it_says_so(run, tmp_path):
     ("old", "new", "message"),
     [
         ("Writes words;", "Right in 97% of cases;", "expected every number to have a source, got '97%' in purpose"),
+        (
+            'a test"\n[privacy]',
+            '3 lists"\n[privacy]',
+            "expected every number to have a source, got '3' in price_source",
+        ),
         ("made for a test", "the 40 best sites", "expected every number to have a source, got '40' in [[data]]"),
         ("{model.parameters}", "{model.size}", "expected a fact (model.parameters"),
         ('license = "MIT"\n', "", "expected a text for license in"),
@@ -198,3 +203,4 @@ def test_without_chromium_it_says_what_to_do(run, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(FileNotFoundError, match="install it, or take --no-pdf"):
         make_dataroom(run, tmp_path / "room")
+    assert not (tmp_path / "room").exists()
