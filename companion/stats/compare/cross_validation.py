@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import f, t
 
-from companion.checks import check_one_of
+from companion.checks import check_one_of, check_whole
 from companion.stats.base.arrays import as_array
 from companion.stats.base.checks import check_differs, check_unit
 from companion.stats.base.comparison import SizedComparison
@@ -138,8 +138,8 @@ def _test_to_train(test_fraction: float | None, n_train: int | None, n_test: int
         check_between("test_fraction", test_fraction, 0, 1)
         return test_fraction / (1 - test_fraction)
     if test_fraction is None and n_train is not None and n_test is not None:
-        check_between("n_train", n_train, 0, np.inf)
-        check_between("n_test", n_test, 0, np.inf)
+        check_whole("n_train", n_train, at_least=1, advice="it is the number of examples that a split trains on")
+        check_whole("n_test", n_test, at_least=1, advice="it is the number of examples that a split tests on")
         return n_test / n_train
     raise ValueError(
         "expected either test_fraction or both n_train and n_test, to know how much the splits share; "
