@@ -207,7 +207,8 @@ class AppendixTable(SphinxDirective):
             "formulas": formulas,
             "sources": sources,
             "published_numbers": published_numbers,
-            "faq": tool_tables.faq,
+            "faq": partial(tool_tables.answers, "faq"),
+            "goals": partial(tool_tables.answers, "goals"),
         } | {
             name: partial(_of_tools, name)
             for name in ("tools", "hardware", "prices")

@@ -1,4 +1,4 @@
-"""What stands in the appendix and is no matter of tagged cells: questions with answers, tools, hardware, prices."""
+"""What stands in the appendix and is no matter of tagged cells: questions and goals with answers, tools, hardware, prices."""
 
 import re
 from pathlib import Path
@@ -16,11 +16,11 @@ PRICED = (
 )
 
 
-def faq(book: Path, part: str) -> str:
-    """Question, answer, the sections whose cells show it, and where the essays ask it; in paragraphs, for phones."""
-    rows = yaml.safe_load((book / "appendix/faq.yml").read_text(encoding="utf-8"))[
-        part
-    ]
+def answers(name: str, book: Path, part: str) -> str:
+    """What essays ask, our answer, the sections whose cells show it, and where they ask; in paragraphs, for phones."""
+    rows = yaml.safe_load(
+        (book / f"appendix/{name}.yml").read_text(encoding="utf-8")
+    )[part]
     return "\n\n".join(
         f"**{row['ask']}** {row['answer']} Shown in: "
         + "; ".join(f"{{ref}}`{label}`" for label in row["shown"])

@@ -22,6 +22,7 @@ import tool_tables  # noqa: E402
 CLAIMS = yaml.safe_load((BOOK / "appendix/claims.yml").read_text(encoding="utf-8"))
 ESSAYS = yaml.safe_load((BOOK / "appendix/sources.yml").read_text(encoding="utf-8"))
 FAQ = yaml.safe_load((BOOK / "appendix/faq.yml").read_text(encoding="utf-8"))
+GOALS = yaml.safe_load((BOOK / "appendix/goals.yml").read_text(encoding="utf-8"))
 CELLS = tables.tagged_cells(BOOK)
 ROWS = {str(key): row for part in CLAIMS.values() for key, row in part.items()}
 FORMULAS = {
@@ -148,10 +149,11 @@ def printed_under_labels() -> dict[str, str]:
 
 
 QUESTIONS = [row for part in FAQ.values() for row in part]
+ASKED_FOR = [row for part in GOALS.values() for row in part]
 SHOWN = printed_under_labels()
 
 
-@pytest.mark.parametrize("row", QUESTIONS, ids=[row["ask"] for row in QUESTIONS])
+@pytest.mark.parametrize("row", QUESTIONS + ASKED_FOR, ids=[row["ask"] for row in QUESTIONS + ASKED_FOR])
 def test_an_answer_is_shown_by_executed_cells(row: dict[str, object]) -> None:
     labels = row["shown"]
     assert labels, "name the sections that show the answer"
@@ -166,8 +168,15 @@ def test_every_question_of_the_essays_is_asked() -> None:
     assert {place: count for place, count in ASKED.items() if places[place] < count} == {}
 
 
+def test_every_goal_of_the_case_studies_is_answered() -> None:
+    # Each of the three has three goals (10.x), and steps and challenges (10.x, 11.x).
+    for place in ("10.1", "10.2", "10.3"):
+        assert sum(f"S0 {place}" in row["at"] for row in ASKED_FOR) >= 3
+        assert any(f"S0 11.{place[-1]}" in row["at"] for row in ASKED_FOR)
+
+
 def test_a_question_stands_with_its_answer_and_links() -> None:
-    text = tool_tables.faq(BOOK, "team")
+    text = tool_tables.answers("faq", BOOK, "team")
     for row in FAQ["team"]:
         links = "; ".join(f"{{ref}}`{label}`" for label in row["shown"])
         assert f"**{row['ask']}** {row['answer']} Shown in: {links}. Asked in {row['at']}." in text
