@@ -187,6 +187,8 @@ BAD = [
     (([0, 1], [0, 1], [0, 1]), {"metric": "kappa"}, r"metric to be one of accuracy"),
     (([0, 0, 1, 1], [1, 2, 3, 4], [2, 4, 6, 8]), {"metric": "auc"}, r"the same for all \(areas 1 and 1\)"),
     (([0, 1, 2], [0, 1, 2], [0, 1, 2]), {"metric": "macro_f1"}, r"varies between resamples, got 0 in all 9,999"),
+    (([1e-137, -3e-140], [0.4, 0.5], [2.5, 3.0]), {"metric": "r2"}, r"y_true between 1e-30 and 1e30 in size"),
+    (([1.0, 2.0, 4.0], [1.0, 2.1, 4.2], [1e60, 2, 3]), {"metric": "r2"}, r"the errors between 1e-30 and 1e30"),
 ]
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_numbers, check_differs
+from companion.stats.metrics.numbers import check_size
 from companion.stats.metrics.probabilities import PROBABILITY_METRICS, losses
 
 Numbers = Float[np.ndarray, " examples"]
@@ -40,7 +41,7 @@ def rows_of_numbers(metric: str, truth: Numbers, predicted: Numbers) -> tuple[Ro
     """The errors of predicted numbers, with what else the metric needs of each example.
 
     Raises:
-        ValueError: for true values that are all equal (``r2``).
+        ValueError: for true values that are all equal, or too large or small to be squared (``r2``).
     """
     error = truth - predicted
     if metric == "mae":
@@ -48,6 +49,9 @@ def rows_of_numbers(metric: str, truth: Numbers, predicted: Numbers) -> tuple[Ro
     if metric == "rmse":
         return (error**2)[:, None], lambda means: np.sqrt(means[..., 0])
     check_differs("y_true", truth)
+    check_size("y_true", truth)
+    if error.any():
+        check_size("the errors", error)
     spread = truth - truth.mean()
     rows = np.column_stack([error**2, spread, spread**2])
     return rows, lambda means: 1 - means[..., 0] / (means[..., 2] - means[..., 1] ** 2)

@@ -31,9 +31,15 @@ def regression_interval(
 def check_magnitudes(name: str, truth: Numbers, predicted: Numbers) -> None:
     """Refuses errors of one size, and numbers so large or small that their powers overflow."""
     for quantity, values in (("the errors", truth - predicted), ("y_true", truth)):
-        if not 1e-30 < (size := np.abs(values).max()) < 1e30 and (quantity == "the errors" or name == "r2"):
-            raise ValueError(f"expected {quantity} between 1e-30 and 1e30 in size, got {size:.3g}; take another unit")
+        if quantity == "the errors" or name == "r2":
+            check_size(quantity, values)
     check_differs("the absolute errors", np.abs(truth - predicted))
+
+
+def check_size(quantity: str, values: Numbers) -> None:
+    """Refuses numbers whose powers, or ratios of powers, leave the range of a float."""
+    if not 1e-30 < (size := np.abs(values).max()) < 1e30:
+        raise ValueError(f"expected {quantity} between 1e-30 and 1e30 in size, got {size:.3g}; take another unit")
 
 
 def regression_metric(name: str, truth: Numbers, predicted: Numbers) -> Metric:
