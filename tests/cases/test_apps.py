@@ -10,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from companion.cases import retrieval, scorecard, segmentation
+from companion.cases import recommend, retrieval, scorecard, segmentation
 from companion.cases.apps import APPS, AppServer
 from companion.cases.apps.server import MAX_BODY
-from companion.data import german_credit
+from companion.data import german_credit, r_table
 
 QUESTION = "Why must stacking use out-of-fold predictions?"
 
@@ -75,6 +75,27 @@ def test_applicants_get_points_and_reasons(address, tmp_path):
     assert all(f"{each.score} points" in text for each, (_, text) in zip(expected[:5], said["rows"], strict=True))
 
 
+@pytest.mark.parametrize("with_time", [True, False])
+def test_users_get_lists_and_the_test_by_time(address, tmp_path, with_time):
+    path = tmp_path / "ratings.csv"
+    columns = ["userId", "movieId", "rating", *["timestamp"] * with_time]
+    r_table("dslabs", "movielens").query("userId <= 120")[columns].to_csv(path, index=False)
+    status, said = post(address, "recommend", path.read_bytes(), file="ratings.csv")
+    assert status == 200
+    rows, ratings = dict(said["rows"]), recommend.read_ratings(path)
+    for each in recommend.recommend(ratings, k=3)[:5]:
+        assert all(place.item in rows[f"user {each.user}"] for place in each.list)
+        assert rows[f"user {each.user}"].endswith("; ".join(each.popular))
+    if not with_time:
+        assert said["answer"] == "not tested by time: show the most popular"
+        assert len(rows) == 5
+        return
+    expected = recommend.time_test(ratings)
+    assert expected is not None
+    assert said["answer"].startswith("the model wins" if expected.wins else "the model is not shown to win")
+    assert f"{expected.over_recent.estimate:+.3f}" in rows["over the most popular lately"]
+
+
 @pytest.mark.parametrize(
     ("name", "body", "file", "message"),
     [
@@ -89,6 +110,7 @@ def test_applicants_get_points_and_reasons(address, tmp_path):
         ("voice", b"", "order.wav", "of 0 bytes"),
         ("imaging", b"no picture", "scan.dcm", "expected"),
         ("score", b"a,b\n1,2\n", "applicants.csv", "expected"),
+        ("recommend", b"a,b\n1,2\n", "ratings.csv", "expected one column user and one column item"),
     ],
 )
 def test_what_is_wrong_is_one_line(address, name, body, file, message):

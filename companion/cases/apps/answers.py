@@ -9,9 +9,10 @@ from pathlib import Path
 from companion import data
 from companion.cases import retrieval, scorecard, segmentation
 from companion.cases.home import Home
+from companion.cases.recommend import TimeTest, read_ratings, recommend, time_test
 from companion.cases.speech import voice_order
 
-_SHOWN = 5  # regions, applicants
+_SHOWN = 5  # regions, applicants, users
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,29 @@ def score(path: Path) -> AppAnswer:
     return AppAnswer(f"accept {len(decisions) - refused}, refuse {refused} of {len(decisions)}", tuple(rows))
 
 
+def suggest(path: Path) -> AppAnswer:
+    """Lists beside the most popular for the first users, and whether the model beats the most popular at all."""
+    ratings = read_ratings(path)
+    found = recommend(ratings, k=3)
+    test = time_test(ratings) if "time" in ratings.columns else None
+    over = [] if test is None else [("ever", test.over_popular), ("lately", test.over_recent)]
+    rows = [
+        (f"over the most popular {when}", f"NDCG@10 {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})")
+        for when, gain in over
+    ]
+    for each in found[:_SHOWN]:
+        places = (place.item + (f" (as {' and '.join(place.because)})" if place.because else "") for place in each.list)
+        rows.append((f"user {each.user}", f"{'; '.join(places)}; the most popular: {'; '.join(each.popular)}"))
+    return AppAnswer(_verdict(test), tuple(rows))
+
+
+def _verdict(test: TimeTest | None) -> str:
+    if test is None:
+        return "not tested by time: show the most popular"
+    verdict = "the model wins" if test.wins else "the model is not shown to win: show the most popular, and test again"
+    return f"{verdict} ({test.n_users} users tested)"
+
+
 #: The cases on the page, by the name of their command.
 APPS = {
     "ask": App("Ask the book", "Answers by a quotation of this book, or says that it does not know.", text=ask,
@@ -127,4 +151,7 @@ APPS = {
     "imaging": App("Imaging", segmentation.NOTICE, file=imaging, suffixes=(".dcm", ".png", ".jpg", ".jpeg")),
     "score": App("Credit score", "Scores a CSV of applicants by the card of the book (German loans of the 1970s): for "
                  "learning, not for lending.", file=score, suffixes=(".csv",)),
+    "recommend": App("Recommender", "Reads a CSV of ratings (user, item; better with rating and time): lists with "
+                     "reasons beside the most popular, and whether the model beats that.",
+                     file=suggest, suffixes=(".csv",)),
 }  # fmt: skip
