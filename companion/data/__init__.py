@@ -32,6 +32,7 @@ from companion.data.json_lines import json_lines
 from companion.data.language import CorpusConfig, TokenCorpus, open_corpus, save_corpus, token_corpus, write_corpus
 from companion.data.medical import TISSUES, BrainSlices, brain_slices, nuclei
 from companion.data.mel import MEL_BANDS, log_mel, mel_filters
+from companion.data.openmoji import OPENMOJI_CREDIT, Pictogram, draw_pictograms, pictograms
 from companion.data.overlap import module_groups, shared_bytes, split_by_overlap
 from companion.data.pairs import CharacterVocabulary, date_pairs, pair_batches, reversal_pairs
 from companion.data.questions import ChoiceQuestion, OpenQuestion, read_questions
@@ -65,6 +66,7 @@ __all__ = [
     "END_OF_TEXT",
     "GERMAN_PROTECTED",
     "MEL_BANDS",
+    "OPENMOJI_CREDIT",
     "PACKAGES",
     "SPEECH_RATE",
     "TISSUES",
@@ -81,6 +83,7 @@ __all__ = [
     "Graph",
     "MapDataset",
     "OpenQuestion",
+    "Pictogram",
     "PlantedCorpus",
     "SkipGramBatches",
     "Sound",
@@ -106,6 +109,7 @@ __all__ = [
     "download",
     "download_archive",
     "draw_captions",
+    "draw_pictograms",
     "encode",
     "encode_captions",
     "end_of_text_id",
@@ -128,6 +132,7 @@ __all__ = [
     "pad_left",
     "pair_batches",
     "photo_crops",
+    "pictograms",
     "planted_corpus",
     "planted_graph",
     "purchases",
