@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -42,6 +43,30 @@ def test_text_markdown_and_notebooks_are_cut_at_headings(tmp_path):
         Passage("plain.txt", "plain", "plain", "# no heading here Another paragraph."),
     ]
     assert folder_passages(tmp_path / "plain.txt")[0].source == "plain.txt"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("In {numref}`fig-ens-leak`, stacking fails.", "In the figure, stacking fails."),
+        ("{numref}`fig-a` shows it. {numref}`Figure %s <fig-b>` too.", "The figure shows it. The figure too."),
+        ("It fell.) {numref}`fig-a` says more ({numref}`fig-b`).", "It fell.) The figure says more (the figure)."),
+        ("Marks help {cite:p}`hines2024spotlighting,zou2024poisonedrag`.", "Marks help."),
+        ("{cite:t}`hines2024spotlighting` report it.", "Hines (2024) report it."),
+        ("See {doc}`../building/evaluation` and {doc}`the server </book/serve>`.", "See evaluation and the server."),
+        ("{py:func}`~companion.trust.mask` adds {math}`1/2`.", "mask adds 1/2."),
+    ],
+)
+def test_no_label_gets_into_a_quotation(tmp_path, written, read):
+    (tmp_path / "chapter.md").write_text(written, encoding="utf-8")
+    assert folder_passages(tmp_path)[0].text == read
+    (tmp_path / "chapter.md").write_text("First.\n\n" + written, encoding="utf-8")
+    assert folder_passages(tmp_path)[0].text == f"First. {read}"
+
+
+def test_the_book_s_passages_hold_no_label():
+    labels = re.compile(r"\bfig-[a-z]|\b[a-z]{3,}(?:19|20)\d\d[a-z]|\{(?:numref|cite:.|doc)\}")
+    assert [each.text for each in book_passages() if labels.search(each.text)] == []
 
 
 def test_long_paragraphs_are_cut_behind_a_sentence_and_nothing_is_lost(tmp_path):

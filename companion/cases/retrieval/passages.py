@@ -21,6 +21,13 @@ _MARKUP = (
     (re.compile(r"<!--.*?-->", re.S), ""),
     (re.compile(r"^(```|:::|~~~).*$|^\([\w-]+\)=\s*$|^\[\^[^\]]+\]:.*$|^:\w[\w-]*:.*$", re.M), ""),  # directives
     (re.compile(r"\[\^[^\]]+\]"), ""),
+    # A label means nothing in a quotation: a figure is named as one, authors by name and year, a page by its last part.
+    (re.compile(r"((?:^|[.?!]\)?\s+|\n\s*\n)\(?)\{numref\}`[^`]*`"), r"\1The figure"),
+    (re.compile(r"\{numref\}`[^`]*`"), "the figure"),
+    (re.compile(r"\s*\{cite:p\}`[^`]*`"), ""),
+    (re.compile(r"\{cite:t\}`([a-z]+)(\d{4})[^`]*`"), lambda found: f"{found[1].capitalize()} ({found[2]})"),
+    (re.compile(r"(\{doc\}`)[^`<]*/(?=[^`</]+`)"), r"\1"),
+    (re.compile(r"(\{py:\w+\}`)~[\w.]*\.(?=\w+`)"), r"\1"),
     (re.compile(r"\{[\w:-]+\}`([^`<]*?)(?:\s*<[^>`]*>)?`"), r"\1"),  # roles
     (re.compile(r"\[([^\]]*)\]\([^)\s]*\)"), r"\1"),  # links
     (re.compile(r"\*\*|\\(?=[$#%])"), ""),
