@@ -12,6 +12,7 @@ from companion.trust.fairness import gap_ci, group_metrics, impossibility, n_for
 from companion.trust.privacy.accountants import epsilon, gaussian_delta, noise_multiplier, renyi_divergence
 from companion.trust.privacy.auditing import audit, guess_members
 from companion.trust.privacy.federated import fedavg, mask, secure_sum
+from companion.trust.privacy.perturbation import noisy_least_squares, output_perturbation
 from companion.trust.privacy.records import k_anonymity, pseudonymize
 from companion.trust.sandwich import sandwich
 from companion.trust.smoothing import SmoothedPrediction, smooth_certify, smooth_predict
@@ -40,6 +41,8 @@ __all__ = [
     "masking_value",
     "n_for_gap",
     "noise_multiplier",
+    "noisy_least_squares",
+    "output_perturbation",
     "pgd",
     "probe",
     "pseudonymize",
