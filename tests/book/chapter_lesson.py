@@ -87,6 +87,15 @@ def no_errata(notebook: NotebookNode) -> list[str]:
     ]
 
 
+def chapters_are_links(notebook: NotebookNode) -> list[str]:
+    """A chapter is named by a link, whose text the site keeps equal to its title."""
+    return [
+        f"cell {number}: names a chapter by {found[0]!r}; write {{doc}}`../part/name`"
+        for number, cell in enumerate(notebook.cells, 1)
+        if cell.cell_type == "markdown" and (found := re.search(r"\bchapters? \*[^*]+\*", cell.source, re.I))
+    ]
+
+
 def sources_are_short(notebook: NotebookNode) -> list[str]:
     """'Sources' lists sections of the essays, one line each."""
     lines = [line for line in prose_of(notebook, "Sources").splitlines() if line.strip()]

@@ -15,6 +15,7 @@ from chapter_code import (
 )
 from chapter_lesson import (
     answers_the_decision,
+    chapters_are_links,
     claims_are_tested,
     figures_are_mentioned,
     narrow_code,
@@ -171,7 +172,14 @@ NOTEBOOK_RULES: tuple[Rule, ...] = (
     *(executed_in_order, nothing_skipped, no_errors, mostly_compared),
     *(no_empty_cells, short_cells, plain_python, uses_companion, offline),
     *(small_outputs, figures_described, no_machine_paths),
-    *(no_errata, narrow_code, prose_between_code, plots_and_checks_are_folded, figures_are_mentioned),
+    *(
+        no_errata,
+        chapters_are_links,
+        narrow_code,
+        prose_between_code,
+        plots_and_checks_are_folded,
+        figures_are_mentioned,
+    ),
     *(sets_its_threads, clean_metadata),
 )
 #: What makes it a chapter; the template keeps these, too.

@@ -254,6 +254,7 @@ BAD = [
     (rules.claims_are_tested, replaced("so.[^slide]", "so.")),
     (rules.claims_are_tested, meta(4, tags=[])),
     (rules.no_errata, replaced("It is not.", "Erratum 16: it is not.")),
+    (rules.chapters_are_links, replaced("It is not.", "It is not (chapter *Losses*).")),
     (rules.sources_are_short, replaced("- S1 5.4: what a listing prints", "Essay S1 has a listing.")),
     (rules.sources_are_short, replaced("- S1 5.4: what", "- S1 5.4: what\n  and more, at length, of what")),
     (rules.narrow_code, code(f"x = {'1' * 81}")),
