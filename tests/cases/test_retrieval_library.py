@@ -119,6 +119,7 @@ def test_the_book_is_read_where_it_is_and_missed_where_it_is_not(tmp_path, monke
     found = book_passages()
     assert {"book/building/evaluation.ipynb", "book/foundations/transformers.ipynb"} <= {each.source for each in found}
     assert not {"References", "Exercises", "Goals"} & {each.heading for each in found}
+    assert [each.title for each in found if each.heading == each.title] == []  # an opening asks
     monkeypatch.setattr(passages, "__file__", str(tmp_path / "companion" / "cases" / "retrieval" / "passages.py"))
     with pytest.raises(FileNotFoundError, match="pip installs the package without the book; run this in a clone"):
         book_passages()
@@ -137,6 +138,14 @@ def test_an_answer_is_a_sentence_of_the_document(encoder):
     assert not library.ask("How many days do I have to bring goods back?", threshold=2.0).known
     unknown = library.ask("Wer schrieb Faust?")
     assert (unknown.known, unknown.passage, unknown.quote) == (False, None, "")
+
+
+def test_a_question_is_not_answered_by_a_question(encoder):
+    text = "How many days are there to bring goods back? Thirty are. Ask us (why not?)"
+    answer = Library([Passage("faq.md", "FAQ", "Returns", text)], encoder=encoder).ask("How many days are there?")
+    assert answer.quote == "Thirty are."
+    only = Library([Passage("faq.md", "FAQ", "Returns", "How many days are there?")], encoder=encoder)
+    assert only.ask("How many days are there?").quote == "How many days are there?"
 
 
 def test_the_fit_is_cosine_and_coverage(encoder):

@@ -22,6 +22,7 @@ QUESTION_LETTERS = 1_000
 #: How many passages that share words with a question are read for their meaning.
 CANDIDATES = 32
 
+_IS_QUESTION = re.compile(r"[?？]\W*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=[^a-z])|(?<=[。！？])")
 
 
@@ -32,7 +33,8 @@ class QuotedAnswer:
     Attributes:
         question: as it was asked.
         known: whether the best passage fits well enough; where not, the answer is 'I do not know'.
-        quote: the sentence of that passage that is nearest to the question, word for word; empty without a passage.
+        quote: the sentence of that passage that is nearest to the question, word for word, and no question itself where
+            there is another; empty without a passage.
         passage: the best passage, also where it does not fit well enough; ``None`` where none shares a word.
         fit: of that passage, from -1 to 2.
         threshold: what ``fit`` has to exceed.
@@ -146,6 +148,7 @@ class Library:
 
     def _quote(self, question: str, passage: Passage) -> str:
         sentences = [part for part in _SENTENCE_END.split(passage.text) if words(part)] or [passage.text]
+        sentences = [part for part in sentences if not _IS_QUESTION.search(part)] or sentences
         return sentences[int(DenseIndex(sentences, self._encoder).scores(question).argmax())].strip()
 
 

@@ -14,7 +14,7 @@ MOST_BYTES = 2**26
 #: A passage has at most this many words, which the sentence encoder reads whole.
 PASSAGE_WORDS = 120
 
-# Sections of the book that promise, check or list, and answer nothing.
+# Sections of the book that promise, check or list, and answer nothing; as little does an opening, which asks.
 _NO_ANSWERS = {"Goals", "Checks", "Exercises", "Summary", "Sources", "References"}
 _HEADING = re.compile(r"(#{1,6})\s+(.*)")
 _MARKUP = (
@@ -74,7 +74,7 @@ def book_passages() -> list[Passage]:
         passage
         for path in chapters
         for passage in _passages(path, path.relative_to(book.parent).as_posix())
-        if passage.heading not in _NO_ANSWERS
+        if passage.heading not in {passage.title, *_NO_ANSWERS}
     ]
 
 
