@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         'JSON lines such as {"prompt": "2 + 2?", "answer": "4"}, with "system" where that is to be told before, or '
         '{"messages": [{"role": "user", "content": "2 + 2?"}, …]}; only the tokens of answers are learned'
     )
-    out = "folder of the run: a new one, or that of a run, which then goes on; checkpoints hold the whole model"
+    out = "folder of the run: a new one, or that of a run, which then goes on; checkpoints hold adapters only"
     for name, default, text in (
         ("data", None, rows),
         ("out", None, out),

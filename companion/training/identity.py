@@ -13,6 +13,7 @@ from torch.distributed.fsdp import FSDPModule
 from companion.data.fingerprint import digest_items
 from companion.training import random_state
 from companion.training.config import TrainConfig
+from companion.training.frozen import fingerprint
 
 #: Settings by their names, parts of the model as "model…" and of the data as "data…"; values as JSON gives them back.
 Identity = dict[str, Any]
@@ -21,6 +22,7 @@ _FREE = {
     "checkpoint_dir", "checkpoint_every", "compile", "device", "keep_checkpoints", "micro_batch_size", "parallel",
     "steps", "tensorboard",
 }  # fmt: skip
+_FROZEN = "frozen weights"  # the sum of them; runs of older versions, which kept them all, have none
 _SHOWN = 4  # differences that a message names
 
 
@@ -38,7 +40,8 @@ def identify(model: nn.Module, data: Any, config: TrainConfig) -> Identity:
         parts = data.fingerprint() if hasattr(data, "fingerprint") else _batch_sums(data, config)
     finally:
         random_state.restore(states)
-    described = {**settings, **_describe(model), **{f"data.{name}": value for name, value in parts.items()}}
+    of_data = {f"data.{name}": value for name, value in parts.items()}
+    described = {**settings, **_describe(model), _FROZEN: fingerprint(model), **of_data}
     identity: Identity = json.loads(json.dumps(described, default=_plain))
     return identity
 
@@ -46,6 +49,7 @@ def identify(model: nn.Module, data: Any, config: TrainConfig) -> Identity:
 def differences(theirs: Identity, mine: Identity) -> str:
     """What differs, with both values, as ``model.n_head=2, got model.n_head=4``; empty where nothing does."""
     names = [name for name in {**theirs, **mine} if theirs.get(name, "none") != mine.get(name, "none")]
+    names = [name for name in names if name != _FROZEN]  # a sum tells a reader nothing
     # Of batches, those are compared that both runs have: a longer one sums more of them.
     names = [name for name in names if not name.startswith("data.batch ") or (name in theirs and name in mine)]
     if any(not name.startswith("model/") for name in names):
@@ -67,6 +71,11 @@ def refusal(run: Path, step: int, config: TrainConfig, theirs: Identity | None, 
     if differing := differences(theirs, mine):
         return (
             f"expected to go on with the run in {run}, which has {differing}: use the same, or another checkpoint_dir"
+        )
+    if theirs.get(_FROZEN, mine.get(_FROZEN)) != mine.get(_FROZEN):
+        return (
+            f"expected the frozen weights that the run in {run} began with, got others: start from the same base "
+            f"model, for checkpoints leave them out, or take another checkpoint_dir"
         )
     if step > config.steps:
         return (

@@ -29,10 +29,11 @@ def fit(model: nn.Module, data: Batches, config: TrainConfig, *, watch: Callable
     model whose loss or normalization joins the examples of a batch is not divided (``companion.training.parts``).
 
     Where ``config.checkpoint_dir`` holds a run, goes on from its newest whole checkpoint; on the CPU in float32 the
-    result is the same to the bit as without the stop. Ctrl-C and SIGTERM, which a machine sends that is about to be
-    taken away, end the step at hand and write a checkpoint; then Ctrl-C is passed on, and SIGTERM ends the process with
-    status 143. A second one acts at once. Under ``torchrun`` each process trains on its share of every batch; a run may
-    go on with another number of processes.
+    result is the same to the bit as without the stop. Frozen weights are not kept: they come with ``model``, and others
+    than the run began with are refused. Ctrl-C and SIGTERM, which a machine sends that is about to be taken away, end
+    the step at hand and write a checkpoint; then Ctrl-C is passed on, and SIGTERM ends the process with status 143. A
+    second one acts at once. Under ``torchrun`` each process trains on its share of every batch; a run may go on with
+    another number of processes.
 
     With more ``steps`` than before, a run goes on from its last checkpoint along the new schedule: ``constant`` and
     ``step`` are those of one long run. ``cosine``, and ``wsd`` where it had begun to fall, jump up again to where the

@@ -1,11 +1,11 @@
 """What a run learns, on its way into a checkpoint and back.
 
 A checkpoint does not depend on how many processes wrote it: each tensor is put together before it is written, and each
-process reads its own part of it.
+process reads its own part of it. Frozen weights are left out: they come with the model that goes on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,23 @@ from companion.training import checkpoint, random_state
 from companion.training.checkpoint import Checkpoint
 from companion.training.distributed import World
 from companion.training.ema import WeightAverage
+from companion.training.frozen import FrozenWeights, frozen
 from companion.training.optimizers import restore_state, state_tensors
 from companion.training.split_tensors import gathered, read_like, shapes
 
 
 @dataclass(frozen=True)
 class Learner:
-    """All that a checkpoint keeps as tensors: a model, its optimizers, the mean of its weights."""
+    """A model, its optimizers and the mean of its weights: what a checkpoint keeps, and which weights it leaves out."""
 
     model: nn.Module
     optimizers: Sequence[Optimizer]
     average: WeightAverage
     world: World
+    given: FrozenWeights = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "given", FrozenWeights(self.model))
 
 
 def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) -> None:
@@ -44,7 +49,8 @@ def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) ->
     Raises:
         OSError: where the disk is full or cannot be written to, naming the folder. Earlier checkpoints stay whole.
     """
-    weights = gathered(named_weights(learner.model))
+    left_out = learner.given.unchanged(learner.model)
+    weights = gathered({name: each for name, each in named_weights(learner.model).items() if name not in left_out})
     optimizer = gathered(state_tensors(learner.model, learner.optimizers))
     average = gathered(learner.average.tensors(learner.model))
     for rank, states in enumerate(learner.world.gather(random_state.capture())):
@@ -56,7 +62,7 @@ def save(run: str | Path, step: int, learner: Learner, state: dict[str, Any]) ->
 
 
 def restore(found: Checkpoint, learner: Learner) -> None:
-    """Puts a checkpoint's weights, optimizer state and random state in place.
+    """Puts a checkpoint's weights, optimizer state and random state in place; weights that it left out stay.
 
     Where another number of processes wrote it, the random states of this one's generators stay as they are.
 
@@ -64,8 +70,10 @@ def restore(found: Checkpoint, learner: Learner) -> None:
         ValueError: where it belongs to another model.
     """
     weights, means = named_weights(learner.model), learner.average.tensors(learner.model)
-    check_weights(learner.model, shapes(found.folder / checkpoint.MODEL))
-    for name, tensor in read_like(found.folder / checkpoint.MODEL, weights):
+    stored = shapes(found.folder / checkpoint.MODEL)
+    given = {name: parameter.shape for name, parameter in frozen(learner.model).items()}
+    check_weights(learner.model, given | stored)
+    for name, tensor in read_like(found.folder / checkpoint.MODEL, {name: weights[name] for name in stored}):
         weights[name].copy_(tensor)
     for name, tensor in read_like(found.folder / checkpoint.AVERAGE, means):
         means[name].copy_(tensor)

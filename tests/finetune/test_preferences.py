@@ -19,6 +19,26 @@ def test_the_loss_is_the_papers_formula():
     assert dpo_loss(*PAIRS, beta=0.3).item() == pytest.approx(sum(by_hand) / 7)
 
 
+# trl 1.16.0 (`pip download --no-deps trl==1.16.0`): `DPOTrainer._compute_loss`, taken out of the wheel's
+# trainer/dpo_trainer.py and called on a stand-in for the trainer (loss_types ["sigmoid"], f_divergence_type
+# "reverse_kl", ld_alpha None, use_weighting False), whose model and reference give answers of one token these
+# log-probabilities. The loss, and its derivatives in the first chosen and the first rejected answer.
+@pytest.mark.parametrize(
+    ("beta", "loss", "chosen", "rejected"),
+    [
+        (0.1, 0.7105792130786954, -0.0066825590472467545, 0.0066825590472467545),
+        (0.3, 0.7609695196165431, -0.017331199995161493, 0.017331199995161493),
+        (2.0, 1.744393849319906, -0.020101476384937946, 0.020101476384937946),
+    ],
+)
+def test_the_loss_and_its_gradient_are_trls(beta, loss, chosen, rejected):
+    policy = [each.clone().requires_grad_() for each in PAIRS[:2]]
+    ours = dpo_loss(*policy, *PAIRS[2:], beta=beta)
+    ours.backward()
+    found = ours.item(), policy[0].grad[0].item(), policy[1].grad[0].item()
+    assert found == pytest.approx((loss, chosen, rejected), rel=1e-12)
+
+
 def test_gradients():
     inputs = [each.clone().requires_grad_() for each in PAIRS]
     assert torch.autograd.gradcheck(lambda *x: dpo_loss(*x, beta=0.7), inputs)
