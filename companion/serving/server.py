@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from companion.models import GPT, ChatTokenizer
 from companion.serving.engine import BusyError, Engine
+from companion.serving.pages import page_of
 from companion.serving.protocol import ChatRequest, error_body
 from companion.serving.reply import Reply
 from companion.serving.request_log import RequestLog, key_label
@@ -151,7 +151,7 @@ class Server:
         return {"status": "ok", "running": self.engine.running, "waiting": self.engine.waiting}
 
     async def _page(self) -> str:
-        page = files("companion.serving").joinpath("page.html").read_text(encoding="utf-8")
+        page = page_of("companion.serving")
         return page.replace('"MODEL"', json.dumps(self.name)).replace('"KEYS"', json.dumps(bool(self.keys)))
 
 

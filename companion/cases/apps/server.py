@@ -5,7 +5,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from companion.cases.apps.answers import APPS, AppAnswer
+from companion.serving.pages import page_of
 from companion.serving.server import in_thread, is_loopback
 
 MAX_BODY = 2**25  # bytes: as many as the largest upload that a case takes
@@ -100,7 +100,7 @@ async def _guard(request: Request, go_on: Any) -> Response:
 
 
 def _page() -> str:
-    return files("companion.cases.apps").joinpath("page.html").read_text(encoding="utf-8")
+    return page_of("companion.cases.apps")
 
 
 def _list() -> list[dict[str, object]]:
