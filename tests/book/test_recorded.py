@@ -6,7 +6,9 @@ import hashlib
 import importlib.util
 import itertools
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -44,6 +46,14 @@ def test_every_recorded_file_belongs_to_a_run() -> None:
         files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         others = {path.relative_to(folder).as_posix() for path in files} - {"run.json", "record.py"}
         assert others == named
+
+
+def test_what_a_run_costs_counts_its_child_processes() -> None:
+    cpu_seconds = load(RECORDED / "recording.py").cpu_seconds
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    before, own = cpu_seconds(), time.process_time()
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert cpu_seconds() - before >= 0.45 + time.process_time() - own
 
 
 def test_all_are_small() -> None:
