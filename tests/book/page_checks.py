@@ -8,7 +8,9 @@ import axe_playwright_python
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 # Contrast takes five times as long as all other rules, most of it for the words of code: LOW_CONTRAST sees to it.
 # Formulas are left to MathJax: a chapter has thousands of their parts. Without preload no request leaves the page.
+# Links are to be told from the words around them by more than color: the rule's other check, contrast, takes long.
 AXE_FAULTS = """async contrast => {
+  axe.configure({rules: [{id: "link-in-text-block", any: ["link-in-text-block-style"]}]});
   const rules = {"color-contrast": {enabled: contrast}};
   const found = await axe.run({exclude: ["mjx-container"]}, {resultTypes: ["violations"], preload: false, rules});
   return found.violations.filter(fault => ["serious", "critical"].includes(fault.impact))
@@ -91,5 +93,16 @@ IDENTIFIERS_WITHOUT_LINK = """() => [...document.querySelectorAll(".references l
 OUT_OF_REACH = """() => [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container, div.math)")]
   .filter(box => box.checkVisibility({contentVisibilityAuto: true}) && box.scrollWidth > box.clientWidth + 1)
   .filter(box => box.tabIndex < 0 || !box.matches(".more-right")).map(box => box.textContent.slice(0, 160))"""
+# At each section, which entry of the contents is marked, and how far below the window's edge its heading stands.
+CONTENTS_FOLLOW = """async sections => {
+  const seen = [];
+  const marked = () => [...document.querySelectorAll(".bd-toc-nav [aria-current]")].map(a => a.hash.slice(1));
+  for (const id of sections) {
+    window.scrollTo({top: document.getElementById(id).offsetTop - 100, behavior: "instant"});
+    for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);  // the page reads its place once a frame
+    seen.push([id, marked(), marked().map(each => document.getElementById(each).getBoundingClientRect().top)]);
+  }
+  return seen;
+}"""
 # Two prices in a line, `$2 and $4`, are a formula to Markdown unless their signs are escaped.
 PRICE = re.compile(r'class="math[^>]*>\\\((\d[\d,.]* (?:[a-z]+ )+)\\\)')

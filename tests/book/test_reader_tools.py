@@ -1,10 +1,9 @@
 """What a page of the built site offers its reader: results without code, its source, a title and a description."""
 
 import re
-from pathlib import Path
 
 import pytest
-from browsing import CHAPTERS, PAGES, ROOT, SITE, open_page
+from browsing import PAGES, SITE, open_page
 from playwright.sync_api import BrowserContext
 
 PRETRAINING = SITE / "book/building/pretraining.html"
@@ -34,17 +33,6 @@ def test_one_switch_hides_all_code_and_is_remembered(context: BrowserContext) ->
 def test_a_page_without_code_has_no_switch(context: BrowserContext) -> None:
     page = open_page(context, SITE / "book/how_to_use.html").page
     assert page.locator(".code-switch").count() == 0
-    page.close()
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_the_download_button_saves_the_chapter_from_the_disk(context: BrowserContext, chapter: Path) -> None:
-    page = open_page(context, SITE / chapter.relative_to(ROOT).with_suffix(".html")).page
-    page.click(".dropdown-download-buttons button")
-    with page.expect_download() as download:
-        page.click(".btn-download-source-button")
-    assert download.value.suggested_filename == chapter.name
-    assert Path(download.value.path()).read_bytes() == chapter.read_bytes()
     page.close()
 
 
