@@ -11,7 +11,8 @@ How large is a mean, of independent or clustered values    ``mean_ci``; ``strati
 How large is a quantile, such as a median latency          ``quantile_ci``
 How large is a ratio of sums, such as bits per byte        ``ratio_ci``; ``corpus_ci`` for any function of sums
 How large is any other number                              ``bootstrap_ci``
-What would people say of what a judge has rated            ``prediction_powered_ci``
+What would people say of what a judge has rated            ``prediction_powered_ci``; ``rogan_gladen_ci`` where
+                                                           examples to label were not drawn at random
 Do two columns rise together; do raters agree              ``correlation_ci``; ``cohen_kappa_ci``, ``fleiss_kappa_ci``,
                                                            ``krippendorff_alpha_ci``
 Is a better than b, on the same examples                   ``compare_paired``; ``permutation_test(paired=True)``
@@ -78,6 +79,7 @@ from companion.stats.estimates.means import mean_ci, stratified_mean_ci
 from companion.stats.estimates.pass_at_k import pass_at_k, pass_at_k_ci
 from companion.stats.estimates.prediction_powered import PredictionPowered, prediction_powered_ci
 from companion.stats.estimates.quantiles import QuantileInterval, quantile_ci
+from companion.stats.estimates.rogan_gladen import rogan_gladen_ci
 from companion.stats.experiments.always_valid import ConfidenceSequence, confidence_sequence
 from companion.stats.experiments.sequential import ABTest
 from companion.stats.experiments.variance_reduction import AdjustedComparison, cuped
@@ -196,6 +198,7 @@ __all__ = [
     "release_gate",
     "reliability",
     "robust_z",
+    "rogan_gladen_ci",
     "sample_size",
     "stratified_mean_ci",
     "temperature_scaling",

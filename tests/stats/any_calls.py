@@ -184,6 +184,18 @@ def right_of_tries(rng, n):
     return rng.integers(0, 11, size=n)
 
 
+def dozen(rng, n):
+    return rng.integers(0, 12, size=n)
+
+
+def alternating(rng, n):
+    return np.arange(n) % 2
+
+
+def alternating_but_for_some(rng, n):
+    return alternating(rng, n) ^ (rng.random(n) < 0.3)
+
+
 def logits(rng, n):
     return rng.normal(size=(n, 3)) * 10.0 ** rng.choice([0, 0, 0, -140, 140])
 
@@ -335,6 +347,9 @@ CASES = {
     "prediction_powered_ci": Case(stats.prediction_powered_ci, {
         "labels": NUMBERS, "judged_labeled": NUMBERS, "judged_unlabeled": NUMBERS, "level": LEVEL,
         "power_tuning": option(True, False, odd=(1,))}),
+    "prediction_powered_ci, clusters": Case(stats.prediction_powered_ci, {
+        "labels": NUMBERS, "judged_labeled": NUMBERS, "judged_unlabeled": NUMBERS, "clusters": column(dozen),
+        "clusters_unlabeled": column(dozen), "level": LEVEL, "power_tuning": option(True, False, odd=(1,))}),
     "proportion_ci": Case(stats.proportion_ci, {
         "successes": count(0, 3, 10), "trials": count(10, 12), "method": word("wilson", "clopper_pearson"),
         "population": option(None, 10, 12, 100, odd=(*ODD_COUNTS, 10**30)), "level": LEVEL}, (1,), 400),
@@ -353,6 +368,9 @@ CASES = {
         "y_true": BINARY, "probabilities": PROBABILITIES, "bins": count(1, 3), "equal": word("mass", "width"),
         "level": LEVEL}),
     "robust_z": Case(stats.robust_z, {"x": NUMBERS, "threshold": number(3.5, 1)}, examples=60),
+    "rogan_gladen_ci": Case(stats.rogan_gladen_ci, {
+        "labels": column(alternating), "judged_labeled": column(alternating_but_for_some),
+        "judged_unlabeled": BINARY, "level": LEVEL}),
     "sample_size": Case(
         lambda difference, **a: planned(stats.sample_size, amount=difference, **a),
         {"difference": number(0.1, -0.1, 0.02), **DESIGN}, (1,), 150),

@@ -17,7 +17,7 @@ RANGES = {
     "auc_bootstrap_ci": UNIT, "clustered_proportion_ci": UNIT, "power_by_simulation_ci": UNIT, "proportion_ci": UNIT,
     "pass_at_k_ci": UNIT, "correlation_ci": SIGNED, "proportion_difference_ci": SIGNED,
     "cohen_kappa_ci": (-np.inf, 1.0), "fleiss_kappa_ci": (-np.inf, 1.0), "krippendorff_alpha_ci": (-np.inf, 1.0),
-    "copying_ci": SIGNED,
+    "copying_ci": SIGNED, "rogan_gladen_ci": UNIT,
 }  # fmt: skip
 LABEL_METRICS = ("accuracy", "micro_f1", "precision", "recall", "specificity", "f1", "balanced_accuracy", "macro_f1")
 
@@ -61,6 +61,9 @@ REFUSALS = {
     "pass_at_k_ci": (),
     "power_by_simulation_ci": (),
     "prediction_powered_ci": (EQUAL, FEW, "a judge that errs somewhere"),
+    "prediction_powered_ci, clusters": (
+        EQUAL, FEW, "a judge that errs somewhere", "at least [23] clusters in clusters"),
+    "rogan_gladen_ci": ("a judge that passes right answers more often than wrong ones"),
     "proportion_ci": ("population to be a whole number of at least the",),
     "proportion_difference_ci": (),
     "quantile_ci": ("at least [0-9]+ values for quantile",),

@@ -19,7 +19,8 @@ APART = {
     "mmd_drift": {"current"},
     "population_stability_index": {"current"},
     "mode_counts": {"samples", "centers"},
-    "prediction_powered_ci": {"judged_unlabeled"},
+    "prediction_powered_ci": {"judged_unlabeled", "clusters_unlabeled"},
+    "rogan_gladen_ci": {"judged_unlabeled"},
 }
 
 
@@ -43,10 +44,11 @@ def labeled(values, index):
 
 
 def in_pandas(name):
-    """A sensible call with its columns in pandas under text labels; those of APART under labels of their own."""
+    """A sensible call with its columns in pandas under text labels; those of APART under labels by their last word."""
     arguments = dict(sensible(name))
     for argument in COLUMNS[name]:
-        labels = [f"{argument if argument in apart(name) else 'row'} {i}" for i in range(len(arguments[argument]))]
+        of = argument.rpartition("_")[2] if argument in apart(name) else "row"
+        labels = [f"{of} {i}" for i in range(len(arguments[argument]))]
         arguments[argument] = labeled(np.asarray(arguments[argument]), labels)
     if "paired" in CASES[name].arguments:
         arguments["paired"] = True

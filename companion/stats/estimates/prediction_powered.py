@@ -3,17 +3,19 @@ r"""A mean from a few human labels and many of a judge: as narrow as the judge i
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from companion.stats.base.checks import as_numbers, check_differs
 from companion.stats.base.frames import same_examples
 from companion.stats.base.intervals import Interval
+from companion.stats.base.labels import as_groups
 from companion.stats.base.options import check_level
 from companion.stats.estimates.bounded import are_right_or_wrong
 
 Vector = Float[np.ndarray, " examples"]
+Codes = Int[np.ndarray, " examples"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class PredictionPowered(Interval):
         )
 
 
-@same_examples("labels", "judged_labeled")
+@same_examples("labels", "judged_labeled", "clusters")
+@same_examples("judged_unlabeled", "clusters_unlabeled")
 def prediction_powered_ci(
     labels: ArrayLike,
     judged_labeled: ArrayLike,
@@ -54,6 +57,8 @@ def prediction_powered_ci(
     *,
     level: float = 0.95,
     power_tuning: bool = True,
+    clusters: ArrayLike | None = None,
+    clusters_unlabeled: ArrayLike | None = None,
 ) -> PredictionPowered:
     r"""The mean of what people would say of all examples, from :math:`n` labels and a judge's verdicts on everything.
 
@@ -76,9 +81,26 @@ def prediction_powered_ci(
     between 0.5 and 0.7. For proportions of 0.9 it is 0.90 to 0.95 below 300 labels: as with every interval of this
     form, 30 labels of either kind are needed.
 
-    The labeled examples must be a random sample of all, for the judge too: not those it was tuned on. Examples must be
-    independent. For means only. The difference of two models' accuracies or win rates on the same examples is one: pass
-    differences, the first model's verdict less the second's, in all three columns. Missing values are refused.
+    Examples must be independent, or in ``clusters``. A cluster, such as a passage with its questions, may have labeled
+    examples, unlabeled ones, or both. The variance is then that of sums over clusters, with Student's quantile for the
+    :math:`G` clusters that hold labels:
+
+    .. math:: \widehat{\mathrm{var}} = \sum_g \Big(\sqrt{c_n} \sum_{i \in g} \frac{r_i - \bar r}{n} + \lambda
+              \sqrt{c_N} \sum_{j \in g} \frac{\tilde f_j - \bar{\tilde f}}{N}\Big)^2, \qquad r = y - \lambda f
+
+    where :math:`c_n = G / (G - 1)`, with tuning :math:`G / (G - 2)`, and :math:`c_N` is the first of them for the
+    unlabeled clusters; :math:`\lambda` minimizes it. Clusters of one example each give the formulas above. Coverage at
+    95% for clusters of 1 to 9 examples, labels in clusters of their own or of a fifth of each cluster's examples (2,000
+    samples each): scores, and proportions up to 0.8 with an intraclass correlation of 0.3, have 0.88 to 0.96 with 20
+    clusters that hold labels, 0.91 to 0.96 with 50, 0.92 to 0.96 with 100. Proportions of 0.9 and more have 0.82 to
+    0.98: clusters that fail as a whole are few, and a sample may hold none.
+    :func:`companion.stats.clustered_proportion_ci` of the labels alone makes up for that.
+
+    The labeled examples must be a random sample of all, for the judge too: not those it was tuned on; of clusters, a
+    random sample of whole ones, or some examples of each. Where they were chosen by their labels, take
+    :func:`companion.stats.rogan_gladen_ci`. For means only. The difference of two models' accuracies or win rates on
+    the same examples is one: pass differences, the first model's verdict less the second's, in all three columns.
+    Missing values are refused.
 
     Args:
         labels: numbers ``[n]``, such as 1 for right and 0 for wrong.
@@ -86,10 +108,13 @@ def prediction_powered_ci(
         judged_unlabeled: the judge's numbers on other examples ``[N]``.
         level: intended coverage.
         power_tuning: whether to weigh the judge by its worth.
+        clusters: the cluster of each labeled example ``[n]``, as numbers or text.
+        clusters_unlabeled: that of each unlabeled one ``[N]``; the same name is the same cluster.
 
     Raises:
         ValueError: for NaN, other lengths, fewer than 3 labels or 2 unlabeled verdicts, labels all alike (a proportion
-            near 0 or 1 needs ``metric_ci``).
+            near 0 or 1 needs ``metric_ci``); for ``clusters`` of one side only, fewer than 3 that hold labels or 2 that
+            hold none, labels whose clusters do not differ.
 
     Source:
         Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023, "Prediction-powered inference", *Science* 382; tuning:
@@ -107,23 +132,33 @@ def prediction_powered_ci(
     y, f = as_numbers(at_least=3, labels=labels, judged_labeled=judged_labeled)
     (more,) = as_numbers(at_least=2, judged_unlabeled=judged_unlabeled)
     check_differs("labels", y)
-    n = len(y)
-    tuning = _tuning(y, f, more) if power_tuning else 1.0
-    fitted = 2 if tuning > 0 and power_tuning else 1
-    variance = (y - tuning * f).var(ddof=fitted) / n + tuning**2 * more.var(ddof=1) / len(more)
-    alone = y.var(ddof=1) / n
+    labeled, unlabeled = _codes(len(y), len(more), clusters, clusters_unlabeled)
+    n_clusters, n_all = len(np.unique(labeled)), int(max(labeled.max(), unlabeled.max())) + 1
+    of_labels, of_judge, of_more = (
+        _sums(values, codes, n_all) for values, codes in ((y, labeled), (f, labeled), (more, unlabeled))
+    )
+    alone = float(of_labels @ of_labels)
+    if alone <= 1e-24 * np.ptp(y) ** 2:
+        raise ValueError(
+            f"expected clusters that differ, got {n_clusters:,} of equal mean labels; collect more of them"
+        )
+    tuning = _tuning(of_labels, of_judge - of_more) if power_tuning else 1.0
+    fitted = np.sqrt((n_clusters - 1) / (n_clusters - 2)) if tuning > 0 and power_tuning else 1.0
+    both = fitted * _sums(y - tuning * f, labeled, n_all) + tuning * of_more
+    variance = float(both @ both)
     if variance <= 1e-12 * alone:
         raise ValueError(
             "expected a judge that errs somewhere or varies on the unlabeled examples, got neither: no error can be "
             "estimated; check that judged_labeled does not repeat the labels"
         )
     within = (0.0, 1.0) if are_right_or_wrong(y) else (-np.inf, np.inf)
-    quantile = float(stdtrit(n - 1, (1 + level) / 2))
+    quantile = float(stdtrit(n_clusters - 1, (1 + level) / 2))
+    of_clusters = "" if clusters is None else f", {n_clusters:,} clusters"
     found = _interval(
         float(y.mean() + tuning * (more.mean() - f.mean())),
         quantile * np.sqrt(variance),
         level,
-        "prediction-powered",
+        f"prediction-powered{of_clusters}",
         within,
     )
     return PredictionPowered(
@@ -132,18 +167,48 @@ def prediction_powered_ci(
         found.high,
         level,
         found.method,
-        classical=_interval(float(y.mean()), quantile * np.sqrt(alone), level, "Student's t", within),
+        classical=_interval(float(y.mean()), quantile * np.sqrt(alone), level, f"Student's t{of_clusters}", within),
         tuning=tuning,
-        effective_sample_size=float(n * alone / variance),
-        n_labeled=n,
+        effective_sample_size=len(y) * (alone / variance),
+        n_labeled=len(y),
         n_unlabeled=len(more),
     )
 
 
-def _tuning(y: Vector, f: Vector, more: Float[np.ndarray, " unlabeled"]) -> float:
-    scale = f.var(ddof=1) + len(f) / len(more) * more.var(ddof=1)
-    covariance = (y - y.mean()) @ (f - f.mean()) / (len(y) - 1)
-    return float(np.clip(covariance / scale, 0, 1)) if scale > 0 else 0.0
+def _codes(
+    n: int, n_more: int, clusters: ArrayLike | None, clusters_unlabeled: ArrayLike | None
+) -> tuple[Codes, Codes]:
+    """Which cluster, counted from 0, each labeled and each unlabeled example is in; without names, one of its own."""
+    if clusters is None and clusters_unlabeled is None:
+        return np.arange(n), n + np.arange(n_more)
+    if clusters is None or clusters_unlabeled is None:
+        given, missing = ("clusters", "clusters_unlabeled")[:: 1 if clusters_unlabeled is None else -1]
+        raise ValueError(f"expected clusters and clusters_unlabeled together, got only {given}; pass {missing} too")
+    labeled, names = as_groups("clusters", clusters, n)
+    unlabeled, others = as_groups("clusters_unlabeled", clusters_unlabeled, n_more)
+    if (names.dtype.kind == "U") != (others.dtype.kind == "U"):
+        raise ValueError(
+            f"expected clusters and clusters_unlabeled all numbers or all text, got {names.dtype} and {others.dtype}; "
+            "name the same cluster alike"
+        )
+    for name, found, least in (("clusters", names, 3), ("clusters_unlabeled", others, 2)):
+        if len(found) < least:
+            raise ValueError(f"expected at least {least} clusters in {name}, got {len(found)}; collect more of them")
+    codes = np.unique(np.concatenate([names, others]), return_inverse=True)[1]
+    return codes[: len(names)][labeled], codes[len(names) :][unlabeled]
+
+
+def _sums(values: Vector, codes: Codes, n_all: int) -> Float[np.ndarray, " clusters"]:
+    """What each cluster adds to the error of the mean; their squares sum to its variance."""
+    n_clusters = len(np.unique(codes))
+    totals = np.bincount(codes, values - values.mean(), minlength=n_all) / len(values)
+    return totals * np.sqrt(n_clusters / (n_clusters - 1))
+
+
+def _tuning(of_labels: Float[np.ndarray, " clusters"], of_judge: Float[np.ndarray, " clusters"]) -> float:
+    """The weight of the judge that leaves the least sum of squares, within 0 and 1."""
+    scale = of_judge @ of_judge
+    return float(np.clip(of_labels @ of_judge / scale, 0, 1)) if scale > 0 else 0.0
 
 
 def _interval(estimate: float, half_width: float, level: float, method: str, within: tuple[float, float]) -> Interval:
