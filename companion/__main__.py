@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from companion.commands import recipes
 from companion.commands.options import Parser
 
 #: Each is a module of ``companion.commands``, imported when it is asked for: all of them take seconds.
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for what the user can put right, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser(arguments[:1]).parse_args(arguments)
+        options = _parser(arguments[:1]).parse_args(recipes.expand(arguments))
         options.run(options)
     except argparse.ArgumentError as error:
         known = error.message.startswith("expected --")
@@ -69,6 +70,8 @@ def _parser(chosen: Sequence[str] = tuple(_COMMANDS)) -> Parser:
             command = import_module(f"companion.commands.{name}")
             of_one.set_defaults(run=command.run)
             command.add(of_one)
+            if name in recipes.COMMANDS:
+                recipes.add(of_one, name)
     return parser
 
 
