@@ -1,7 +1,7 @@
 """The networks of *Medical imaging*, and what they say of patients whom they never saw.
 
     python book/recorded/medical_imaging/record.py              # all, about 4 minutes on one core
-    python book/recorded/medical_imaging/record.py regions      # one of regions, types, test, single, baseline, calibration
+    python book/recorded/medical_imaging/record.py regions      # one of regions, types, test, single, baseline, calibration, fresh
 
 The weights go to companion/cases/segmentation, where the command reads them.
 """
@@ -36,6 +36,10 @@ TYPE_SEEDS = range(20_000, 20_250)  # who the classifier learns from
 SINGLE_SEEDS = range(30_000, 31_400)  # of each of these one slice
 CALIBRATION = 700  # of them calibrate, the others test
 TEST_SEEDS = range(40_000, 40_120)  # of these six each
+FRESH_SEEDS = range(
+    50_000, 50_120
+)  # six each of patients whom nobody had looked at
+FRESH_SINGLE = range(60_000, 60_700)  # and one slice each
 
 
 def slices(seed, lesion_probability=0.5, n_slices=6):
@@ -165,10 +169,10 @@ def classifier():
     return model.eval()
 
 
-def test():
-    """Probabilities and planted kinds of every pixel of the test patients, and the logits of each proposal."""
+def pixels(seeds, name):
+    """Probabilities and planted kinds of every pixel of these patients, and the logits of each proposal."""
     model, maps, planted, table = classifier(), [], [], []
-    for seed, level, kinds, probability, proposed, truth in proposals(TEST_SEEDS):
+    for seed, level, kinds, probability, proposed, truth in proposals(seeds):
         maps.append(np.round(probability * 255).astype(np.uint8))
         planted.append(kinds)
         logits = finding.type_logits(model, proposed.patches)
@@ -179,17 +183,19 @@ def test():
             )
         ]
     np.savez_compressed(
-        HERE / "test.npz", probability=np.stack(maps), types=np.stack(planted)
+        HERE / f"{name}.npz",
+        probability=np.stack(maps),
+        types=np.stack(planted),
     )
     header = ("seed", "slice", "region", "type", "z0", "z1", "z2", "z3")
-    write(HERE / "test.csv", header, table)
+    write(HERE / f"{name}.csv", header, table)
 
 
-def single():
+def worst_regions(seeds, name):
     """One slice of each of many patients: what is planted, and the logits of the most suspicious proposal."""
     model, table = classifier(), []
     for seed, _, kinds, _, proposed, _ in proposals(
-        SINGLE_SEEDS, n_slices=1, lesion_probability=1 / 3
+        seeds, n_slices=1, lesion_probability=1 / 3
     ):
         logits = finding.type_logits(model, proposed.patches)
         row = [""] * 4
@@ -200,7 +206,23 @@ def single():
             (seed, int(kinds.max()), int((kinds > 0).sum()), len(logits), *row)
         )
     header = ("seed", "type", "pixels", "regions", "z0", "z1", "z2", "z3")
-    write(HERE / "single.csv", header, table)
+    write(HERE / f"{name}.csv", header, table)
+
+
+def test():
+    """Of the test patients six slices each."""
+    pixels(TEST_SEEDS, "test")
+
+
+def single():
+    """Of many patients one slice each."""
+    worst_regions(SINGLE_SEEDS, "single")
+
+
+def fresh():
+    """The frozen networks on patients whom nobody had looked at, scored once: as ``test`` and as ``single``."""
+    pixels(FRESH_SEEDS, "fresh")
+    worst_regions(FRESH_SINGLE, "fresh.single")
 
 
 def calibration():
@@ -266,6 +288,7 @@ RUNS = {
     "test": Run(test, packages=("scipy",)),
     "single": Run(single, packages=("scipy",)),
     "baseline": Run(baseline, packages=("scipy",)),
+    "fresh": Run(fresh, packages=("scipy",)),
     "calibration": Run(calibration, packages=("scipy", "pandas")),
 }
 
