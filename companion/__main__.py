@@ -22,6 +22,7 @@ _COMMANDS = {
     "imaging": "look for regions in one medical slice; no medical device",
     "recommend": "recommend items to each user of a file of ratings: what, why, beside the most popular",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
+    "match": "find pictures for words, or words for a picture, among 1,391 pictograms",
     "apps": "serve the cases as one page on this machine: upload or type, and see the answer",
     "dataroom": "make the folder that investors and customers ask for from a run: each number with its file",
     "decide": "write a decision memo from a plan: GO, NO-GO or LEARN, and what would change the answer",

@@ -43,6 +43,11 @@ class Pictogram:
     chinese: str
     aliases: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names: English, Chinese, aliases."""
+        return (self.english, self.chinese, *self.aliases)
+
 
 @cache
 def pictograms() -> tuple[Pictogram, ...]:

@@ -409,6 +409,20 @@ def test_a_question_and_an_answer_of_the_language_application_come_out_again() -
     assert rule.threshold == pytest.approx(shipped.threshold, abs=2e-4)
 
 
+@pytest.mark.slow
+def test_the_lookup_of_multimodal_comes_out_again(tmp_path: Path) -> None:
+    script = load(RECORDED / "multimodal" / "record.py")
+    with (RECORDED / "multimodal" / "lookup.csv").open(encoding="utf-8") as file:
+        recorded = list(csv.DictReader(file))
+    script.HERE = tmp_path
+    script.lookup()
+    with (tmp_path / "lookup.csv").open(encoding="utf-8") as file:
+        again = list(csv.DictReader(file))
+    assert [row["typed"] for row in again] == [row["typed"] for row in recorded]
+    for column in ("words", "picture", "both"):  # a tie in the last digit may turn a rank
+        assert np.mean([a[column] == b[column] for a, b in zip(recorded, again, strict=True)]) > 0.99
+
+
 def load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"recorded_{path.parent.name}", path)
     assert spec

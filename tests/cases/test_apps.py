@@ -8,12 +8,13 @@ import urllib.request
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from companion.cases import recommend, retrieval, scorecard, segmentation
+from companion.cases import multimodal, recommend, retrieval, scorecard, segmentation
 from companion.cases.apps import APPS, AppServer
 from companion.cases.apps.server import MAX_BODY
-from companion.data import german_credit, r_table
+from companion.data import draw_pictograms, german_credit, r_table
 
 QUESTION = "Why must stacking use out-of-fold predictions?"
 
@@ -96,6 +97,21 @@ def test_users_get_lists_and_the_test_by_time(address, tmp_path, with_time):
     assert f"{expected.over_recent.estimate:+.3f}" in rows["over the most popular lately"]
 
 
+def test_words_and_pictures_find_pictograms(address, tmp_path):
+    drawn = draw_pictograms(["🐯"], size=64)[0].transpose(1, 2, 0)
+    Image.fromarray(drawn).save(tmp_path / "photo.png")
+    by_words = post(address, "match", "老虎头".encode())
+    by_picture = post(address, "match", (tmp_path / "photo.png").read_bytes(), file="photo.png")
+    for status, said in (by_words, by_picture):
+        assert status == 200
+        assert said["answer"] == "tiger face"
+        assert base64.b64decode(said["picture"]).startswith(b"\x89PNG")
+        assert len(said["rows"]) == 6
+    expected = multimodal.matcher().match("老虎头")
+    assert by_words[1]["rows"][0][1] == multimodal.describe_tests(expected)
+    assert by_words[1]["rows"][1] == [f"{expected.matches[0].score:.2f}", "tiger face; 老虎头; tiger"]
+
+
 @pytest.mark.parametrize(
     ("name", "body", "file", "message"),
     [
@@ -110,6 +126,8 @@ def test_users_get_lists_and_the_test_by_time(address, tmp_path, with_time):
         ("voice", b"", "order.wav", "of 0 bytes"),
         ("imaging", b"no picture", "scan.dcm", "expected"),
         ("score", b"a,b\n1,2\n", "applicants.csv", "expected"),
+        ("match", b"?!", None, "expected words"),
+        ("match", b"no picture", "photo.png", "expected a whole PNG, JPEG or WebP"),
         ("recommend", b"a,b\n1,2\n", "ratings.csv", "expected one column user and one column item"),
     ],
 )

@@ -1,5 +1,6 @@
 """What the page shows of each case: one function from a file or a text to a few lines, and perhaps a picture."""
 
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from companion import data
-from companion.cases import retrieval, scorecard, segmentation
+from companion.cases import multimodal, retrieval, scorecard, segmentation
 from companion.cases.home import Home
 from companion.cases.recommend import TimeTest, read_ratings, recommend, time_test
 from companion.cases.speech import voice_order
@@ -142,6 +143,24 @@ def _verdict(test: TimeTest | None) -> str:
     return f"{verdict} ({test.n_users} users tested)"
 
 
+def match_words(words: str) -> AppAnswer:
+    """Pictograms for words."""
+    return _matched(multimodal.matcher().match(words))
+
+
+def match_picture(path: Path) -> AppAnswer:
+    """Pictograms for a picture, with their names."""
+    return _matched(multimodal.matcher().match(picture=path))
+
+
+def _matched(found: multimodal.MatchAnswer) -> AppAnswer:
+    names = [(f"{each.score:.2f}", "; ".join(each.pictogram.names)) for each in found.matches]
+    drawn = io.BytesIO()
+    multimodal.draw_matches(found).save(drawn, format="PNG")
+    rows = [("the first", multimodal.describe_tests(found)), *names]
+    return AppAnswer(found.matches[0].pictogram.english, tuple(rows), drawn.getvalue())
+
+
 #: The cases on the page, by the name of their command.
 APPS = {
     "ask": App("Ask the book", "Answers by a quotation of this book, or says that it does not know.", text=ask,
@@ -154,4 +173,6 @@ APPS = {
     "recommend": App("Recommender", "Reads a CSV of ratings (user, item; better with rating and time): lists with "
                      "reasons beside the most popular, and whether the model beats that.",
                      file=suggest, suffixes=(".csv",)),
+    "match": App("Match", multimodal.NOTICE, text=match_words, file=match_picture,
+                 suffixes=(".png", ".jpg", ".jpeg", ".webp"), hint="a red car"),
 }  # fmt: skip
