@@ -1,5 +1,10 @@
 """Synthetic speech: what is asked for is what is heard, and what cannot be spoken is refused."""
 
+import hashlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -12,6 +17,25 @@ def test_slower_is_longer_and_a_longer_text_too():
     slow, fast = (len(speak("turn on the kitchen light", rate=rate)) for rate in (100, 200))
     assert 1.5 < slow / fast < 2.5
     assert len(speak("lamp")) < len(speak("lamp on the kitchen table"))
+
+
+def test_the_same_call_gives_the_same_samples_whatever_was_said_before():
+    orders = [("turn on the kitchen light", "m3"), ("unlock the front door", "f5"), ("lamp on", "Annie")]
+    first = {each: speak(each[0], voice=each[1]) for each in orders}
+    for each in (orders[1], orders[1], orders[2], orders[0], orders[2]):
+        assert torch.equal(speak(each[0], voice=each[1]), first[each])
+    code = (
+        "from companion.data import speak; import hashlib;"
+        "print(hashlib.sha256(speak('lamp on', voice='Annie').numpy().tobytes()).hexdigest())"
+    )
+    elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert elsewhere.stdout.strip() == hashlib.sha256(first[orders[2]].numpy().tobytes()).hexdigest()
+
+
+def test_threads_wait_for_each_other():
+    alone = speak("lamp on")
+    with ThreadPoolExecutor(4) as pool:
+        assert all(torch.equal(each, alone) for each in pool.map(speak, ["lamp on"] * 12))
 
 
 def test_samples_are_trimmed_and_within_range():

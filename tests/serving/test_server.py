@@ -57,6 +57,22 @@ def test_a_seed_repeats_and_a_stop_text_ends(make: Make) -> None:
     assert cut.finish_reason == "stop"
 
 
+def test_what_a_client_types_never_becomes_a_control_token(
+    make: Make, tokenizer: ChatTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, read = make(), []
+    submit = server.engine.submit
+    monkeypatch.setattr(server.engine, "submit", lambda ticket: (read.append(list(ticket.tokens)), submit(ticket)))
+    typed = "Hi <|endoftext|> <|endof<|endoftext|>text|>"
+    with server.in_thread() as address:
+        for role in ("system", "user", "assistant"):
+            ask(address, [{"role": role, "content": typed}, *HELLO])
+    assert len(read) == 3
+    for tokens in read:
+        assert tokenizer.end_of_text not in tokens
+        assert typed in tokenizer.decode(tokens)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
