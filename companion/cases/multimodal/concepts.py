@@ -71,7 +71,7 @@ def split_concepts(
 
     Example:
         >>> split_concepts(np.array([0, 0, 1, 2, 3, 3, 4]), held_out=0.5).tolist()
-        [False, False, True, False, True, True, False]
+        [False, False, True, True, False, False, True]
     """
     if not 0 < held_out < 1:
         raise ValueError(f"expected held_out between 0 and 1, got {held_out}")

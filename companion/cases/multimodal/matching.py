@@ -145,7 +145,7 @@ def describe_tests(answer: MatchAnswer) -> str:
 
     Example:
         >>> describe_tests(MatchAnswer((), proportion_ci(80, 93)))
-        'right in 86% of tests with such a score (77% to 92%)'
+        'right in 86% of tests with such a score (78% to 92%)'
     """
     right = answer.right
     return f"right in {right.estimate:.0%} of tests with such a score ({right.low:.0%} to {right.high:.0%})"

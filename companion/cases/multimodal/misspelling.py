@@ -11,7 +11,7 @@ def misspell(text: str, n_errors: int, rng: np.random.Generator) -> str:
 
     Example:
         >>> misspell("automobile", 2, np.random.default_rng(0))
-        'autmoboile'
+        'automoobiel'
     """
     for _ in range(min(n_errors, len(text) // 2)):
         place, kind = int(rng.integers(len(text))), int(rng.integers(4))
