@@ -21,6 +21,11 @@ from sphinx.util.docutils import SphinxDirective
 
 LABEL = re.compile(r"^\(([\w-]+)\)=$", re.M)
 TAG = re.compile(r"(claim|formula)-([\w-]+)")
+# A long record in a single row would take the room from what holds, in all of them.
+WIDTHS = {
+    "claims essays": (12, 28, 40, 20),
+    "claims famous": (20, 25, 35, 20),
+}
 
 
 @dataclass(frozen=True)
@@ -213,11 +218,20 @@ class AppendixTable(SphinxDirective):
             name: partial(_of_tools, name)
             for name in ("tools", "hardware", "prices")
         }
-        return self.parse_text_to_nodes(
-            make[self.arguments[0]](
-                Path(self.env.srcdir) / "book", *self.arguments[1:]
-            )
-        )
+        kind, *part = self.arguments
+        text = make[kind](Path(self.env.srcdir) / "book", *part)
+        made = self.parse_text_to_nodes(text)
+        if widths := WIDTHS.get(" ".join(self.arguments)):
+            _set_widths(made, widths)
+        return made
+
+
+def _set_widths(made: list[nodes.Node], widths: tuple[int, ...]) -> None:
+    """Gives the columns of the tables these widths, in percent, whatever stands in them."""
+    for table in (table for node in made for table in node.findall(nodes.table)):
+        table["classes"] = ["colwidths-given", "set-widths"]
+        for column, width in zip(table.findall(nodes.colspec), widths, strict=True):
+            column["colwidth"] = width
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
