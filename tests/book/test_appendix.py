@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from docutils import nodes
+from docutils.core import publish_doctree
 from pybtex.database import parse_file
 
 from companion.economics import ACCELERATORS
@@ -246,3 +248,19 @@ def test_a_chapter_that_is_not_written_is_coming(book: Path) -> None:
 def test_a_published_number_stands_beside_ours(book: Path) -> None:
     row = tables.published_numbers(book).splitlines()[-1]
     assert row == "| parameters | 7 {cite:p}`author2017word` | 7.0 | {ref}`One <here>` |"
+
+
+def test_columns_get_the_widths_that_are_set_and_no_others() -> None:
+    made = publish_doctree("== ==\na  b\n== ==\nc  d\n== ==\n")
+    tables._set_widths([made], (30, 70))
+    [table] = made.findall(nodes.table)
+    assert {"colwidths-given", "set-widths"} == set(table["classes"])
+    assert [column["colwidth"] for column in table.findall(nodes.colspec)] == [30, 70]
+    with pytest.raises(ValueError, match="zip"):
+        tables._set_widths([made], (30, 30, 40))
+
+
+@pytest.mark.parametrize("table", tables.WIDTHS)
+def test_widths_are_of_tables_that_a_page_shows_and_make_a_whole(table: str) -> None:
+    assert f"```{{appendix-table}} {table}\n" in (BOOK / "appendix/claims.md").read_text(encoding="utf-8")
+    assert sum(tables.WIDTHS[table]) == 100
