@@ -4,10 +4,10 @@ from collections.abc import Generator
 
 import torch
 
-from companion.commands.streaming import pieces
 from companion.models import GPT, ChatTokenizer
 from companion.models.gpt_layers.writing import WritingOptions
 from companion.models.hub.chat_template import Message
+from companion.models.hub.text_stream import TextStream
 
 
 class ChatSession:
@@ -43,7 +43,7 @@ class ChatSession:
         self.forgotten += (len(self._said) + 1 - len(said)) // 2
         answer: list[str] = []
         try:
-            for piece in pieces(self._decode, (int(token) for token in written)):
+            for piece in TextStream(self._decode).pieces(int(token) for token in written):
                 answer.append(piece)
                 yield piece
         finally:

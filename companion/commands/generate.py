@@ -9,9 +9,9 @@ from tokenizers import Tokenizer
 
 from companion import data, runtime
 from companion.commands.options import reader
-from companion.commands.streaming import pieces
 from companion.models import GPT, ChatTokenizer
 from companion.models.hub.gguf import find_gguf
+from companion.models.hub.text_stream import TextStream
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +58,9 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         stop_tokens=stop_tokens,
     )
-    for piece in pieces(tokenizer.decode, (int(token) for token in written), before=prompt):
+    text = TextStream(tokenizer.decode, before=prompt)
+    print(text.before, end="", flush=True)
+    for piece in text.pieces(int(token) for token in written):
         print(piece, end="", flush=True)
     print()
 

@@ -27,7 +27,6 @@ Axes: batch; time (position in the sequence); width (``n_embd``); head (``n_head
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -41,12 +40,11 @@ from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_layers.attention import CausalSelfAttention
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.feed_forward import FeedForward, SwiGLU
+from companion.models.gpt_layers.generation import make_writer, stream, write
 from companion.models.gpt_layers.rotary import Rotation, rotation
-from companion.models.gpt_layers.writing import Writer, WritingOptions, first_columns, positions, stop_list, visible
+from companion.models.gpt_layers.writing import Writer, WritingOptions, positions, visible
 from companion.models.hub.gpt import read_folder, write_folder
 from companion.models.hub.weights import copy_weights, named_weights
-from companion.models.modes import evaluating
-from companion.models.sampling import check_filters, check_temperature, draw
 
 
 def make_norm(config: GPTConfig) -> nn.RMSNorm | nn.LayerNorm:
@@ -190,12 +188,7 @@ class GPT(nn.Module):
         """
         options: WritingOptions = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
         options |= {"stop_tokens": stop_tokens, "padding_mask": padding_mask, "cache_class": cache_class}
-        writer = self._writer(tokens, max_new_tokens, **options)
-        with evaluating(self), torch.inference_mode():
-            while not writer.finished:
-                writer.step()
-        writer.check()
-        return writer.written
+        return write(self, self._writer(tokens, max_new_tokens, **options))
 
     def generate_stream(
         self, tokens: Int[Tensor, "batch time"], max_new_tokens: int, **options: Unpack[WritingOptions]
@@ -212,39 +205,13 @@ class GPT(nn.Module):
         Raises:
             ValueError: as :meth:`generate`; bad arguments before the first token is asked for.
         """
-        return self._write(self._writer(tokens, max_new_tokens, **options))
-
-    def _write(self, writer: Writer) -> Iterator[Int[Tensor, " batch"]]:
-        with evaluating(self):
-            while not writer.finished:
-                with torch.inference_mode():  # not across the yield: the caller's tensors are its own
-                    writer.step()
-                writer.check()
-                yield writer.last.clone()
+        return stream(self, self._writer(tokens, max_new_tokens, **options))
 
     def _writer(
         self, tokens: Int[Tensor, "batch time"], max_new_tokens: int, **options: Unpack[WritingOptions]
     ) -> Writer:
         self._check(tokens)
-        if max_new_tokens < 0:
-            raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
-        stop = stop_list(options.get("stop_tokens"), self.config.vocab_size)
-        temperature, top_k, top_p = options.get("temperature", 1.0), options.get("top_k"), options.get("top_p")
-        check_temperature(temperature)
-        check_filters(top_k, top_p)
-        seed = options.get("seed")
-        generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
-        room = min(self.config.block_size, tokens.shape[1] + max_new_tokens)
-        return Writer(
-            tokens,
-            max_new_tokens,
-            first=first_columns(tokens, options.get("padding_mask")),
-            stop=stop,
-            block=self.config.block_size,
-            cache=(options.get("cache_class") or KVCache)(self.config, tokens.shape[0], room, self.ln_f.weight),
-            logits=self.next_logits,
-            draw=partial(draw, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator),
-        )
+        return make_writer(self.config, self.next_logits, self.ln_f.weight, tokens, max_new_tokens, **options)
 
     def next_logits(
         self, tokens: Int[Tensor, "batch new"], cache: KVCache, first: Int[Tensor, " batch"] | None = None

@@ -4,16 +4,17 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from companion.models.hub.text_stream import TextStream
 from companion.serving.batch import Sampling
 from companion.serving.engine import Event, Ticket
 from companion.serving.protocol import Answer, ChatRequest, error_body, usage
 from companion.serving.request_log import Entry
-from companion.serving.text import TextStream
 
 if TYPE_CHECKING:
     from companion.serving.server import Server
@@ -27,7 +28,7 @@ class Reply:
     def __init__(self, server: "Server", body: ChatRequest, key: str | None) -> None:
         self._server, self._body, self._began = server, body, time.perf_counter()
         self._answer = Answer(server.name)
-        self._text = TextStream(server.tokenizer, body.stop)
+        self._text = TextStream(partial(server.tokenizer.decode, skip_special_tokens=True), body.stop)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._ticket: Ticket | None = None
         self._entry = Entry(self._answer.id, key, body.stream)

@@ -1,13 +1,19 @@
 """Text as tokens come: no broken characters, nothing of a stop text."""
 
 import pytest
+from small_chat import small_tokenizer
 
 from companion.models import ChatTokenizer
-from companion.serving.text import TextStream
+from companion.models.hub.text_stream import TextStream
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> ChatTokenizer:
+    return small_tokenizer()
 
 
 def pieces(tokenizer: ChatTokenizer, text: str, stop: tuple[str, ...] = ()) -> tuple[list[str], TextStream]:
-    stream, given = TextStream(tokenizer, stop), []
+    stream, given = TextStream(tokenizer.decode, stop), []
     for token in tokenizer.encode(text):
         given.append(stream.push(token))
         if stream.stopped:
@@ -41,4 +47,18 @@ def test_a_stop_text_ends_it(tokenizer: ChatTokenizer, text: str, stop: tuple[st
 
 def test_an_empty_stop_text_is_refused(tokenizer: ChatTokenizer) -> None:
     with pytest.raises(ValueError, match="at least one character"):
-        TextStream(tokenizer, ["a", ""])
+        TextStream(tokenizer.decode, ["a", ""])
+
+
+@pytest.mark.parametrize("cut", range(12))
+def test_text_goes_on_from_what_stands_before(tokenizer: ChatTokenizer, cut: int) -> None:
+    tokens = tokenizer.encode("plain text")
+    stream = TextStream(tokenizer.decode, before=tokens[:cut])
+    given = list(stream.pieces(iter(tokens[cut:])))
+    assert stream.before == "plain text"[:cut]
+    assert stream.before + "".join(given) == "plain text"
+    assert len(given) == len(tokens[cut:]) + 1
+
+
+def test_a_half_character_at_the_end_comes_after_all(tokenizer: ChatTokenizer) -> None:
+    assert list(TextStream(tokenizer.decode).pieces(tokenizer.encode("aé")[:-1])) == ["a", "", "\ufffd"]
