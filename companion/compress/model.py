@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from companion.compress.embedding import QuantizedEmbedding
 from companion.compress.linear import QuantizedLinear
 from companion.models import GPT, GPTConfig
 from companion.models.hub.folder import read_json
+from companion.models.hub.unfilled import unfilled
 from companion.models.hub.weights import load_weights, named_weights
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
@@ -109,7 +109,7 @@ def load_quantized(folder: str | Path) -> GPT:
     if told.get("model_type") != "companion_gpt_quantized":
         raise ValueError(f"expected a folder that save_quantized wrote, got model_type {told.get('model_type')!r}")
     config = GPTConfig(**{field.name: told[field.name] for field in dataclasses.fields(GPTConfig)})
-    with torch.device("meta"):  # no random weights: each of them is replaced
+    with unfilled():  # each weight is replaced
         model = GPT(config)
     made = {
         path: QuantizedLinear(each.in_features, each.out_features, bias=each.bias is not None, **told["quantization"])

@@ -44,6 +44,7 @@ from companion.models.gpt_layers.generation import make_writer, stream, write
 from companion.models.gpt_layers.rotary import Rotation, rotation
 from companion.models.gpt_layers.writing import Writer, WritingOptions, positions, visible
 from companion.models.hub.gpt import read_folder, write_folder
+from companion.models.hub.unfilled import unfilled
 from companion.models.hub.weights import copy_weights, named_weights
 
 
@@ -302,7 +303,7 @@ class GPT(nn.Module):
             ValueError: where the config asks for what this model does not have, or the weights do not fit it.
         """
         config, weights = read_folder(Path(folder))
-        with torch.device("meta"):  # no random weights: each of them is replaced
+        with unfilled():  # each weight is replaced
             model = cls(config).to(dtype)
         model.to_empty(device=torch.get_default_device())
         copy_weights(model, weights)

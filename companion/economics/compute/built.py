@@ -18,6 +18,7 @@ from companion.models.diffusion import DiffusionConfig
 from companion.models.embedding import SkipGramConfig
 from companion.models.gan import GANConfig
 from companion.models.graph import GraphConfig
+from companion.models.hub.unfilled import unfilled
 from companion.models.mlp import MLPConfig
 from companion.models.resnet import ResNetConfig
 from companion.models.rl.policy import ActorCriticConfig
@@ -38,7 +39,7 @@ def built(config: object) -> nn.Module:
         if not hasattr(model, "loss"):
             continue
         if getattr(model, "config_class", model.__init__.__annotations__.get("config")) is type(config):
-            with torch.device("meta"):
+            with unfilled():
                 return model(config)
     raise TypeError(f"expected the config of a model of companion.models, got {type(config).__name__}")
 
