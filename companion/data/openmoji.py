@@ -45,7 +45,7 @@ class Pictogram:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names: English, Chinese, aliases."""
+        """All of them, the English first, then the Chinese."""
         return (self.english, self.chinese, *self.aliases)
 
 
