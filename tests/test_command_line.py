@@ -63,7 +63,7 @@ def test_pretrain_then_generate(zoo, tmp_path, capsys):
     run = tmp_path / "run"
     assert main(pretrain(zoo, run, "--steps", "8", "--eval-every", "4", "--checkpoint-every", "4")) == 0
     printed = capsys.readouterr().out
-    words = "on cpu, computing in torch.float32 (asked for)", "parameters; expected", "of what was expected"
+    words = "on cpu, computing in torch.float32 (asked for)", "parameters; expected", "expected of the steps alone"
     for word in (*words, "training and", "step 8: loss", "gpt ", "trigram", "95% interval"):
         assert word in printed
     history = pd.read_csv(run / "history.csv", index_col="step")

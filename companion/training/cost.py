@@ -58,8 +58,9 @@ class CostEstimate:
             return "there is no row in the run's history to compare with"
         took, held = history.seconds, max(row["memory"] or 0.0 for row in history.rows)
         return (
-            f"it took {took:,.0f} s ({took / self.seconds - 1:+.0%} of what was expected) and "
-            f"{held / 2**30:.2f} GiB ({held / self.memory - 1:+.0%})"
+            f"it took {took:,.0f} s, validations and checkpoints included ({took / self.seconds - 1:+.0%} of the "
+            f"{self.seconds:,.1f} s expected of the steps alone), and {held / 2**30:.2f} GiB "
+            f"({held / self.memory - 1:+.0%})"
         )
 
 

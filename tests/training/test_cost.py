@@ -39,7 +39,7 @@ def test_an_estimate_leaves_no_trace(data):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert predicted.parameters == parameter_count(GPT_CONFIG)
     history = fit(model, data, config())
-    assert "of what was expected" in predicted.against(history)
+    assert "expected of the steps alone" in predicted.against(history)
     assert "operations" in str(predicted)
 
 
