@@ -163,24 +163,25 @@ def aliases():
     finder.letters = matching.LetterIndex([[each.english] for each in items])
     letters, names = finder.letters.scores(texts), finder.name_scores(texts)
     looks = finder.look_scores(texts)
-    scores = (letters, names, looks, names + looks)
+    drawn = as_pictures(
+        draw_pictograms([each.character for each in items], size=32)
+    )
+    everyone = np.flatnonzero(held_out(items))
+    of_all = finder.picture_scores(photograph(drawn[everyone], seed=7))
+    pictures = of_all[np.isin(everyone, tested)]
+    both = names + PICTURE_WEIGHT * pictures
+    scores = (letters, names, looks, names + looks, pictures, both)
     by = zip(*(ranks(each, tested) for each in scores), strict=True)
     rows = [
         (items[i].english, text, *each)
         for i, text, each in zip(tested, texts, by, strict=True)
     ]
-    header = ("name", "typed", "letters", "names", "looks", "names_looks")
-    write(HERE / "aliases.csv", header, rows)
-    drawn = as_pictures(
-        draw_pictograms([each.character for each in items], size=32)
-    )
-    pictures = finder.picture_scores(photograph(drawn[tested], seed=7))
-    everyone = np.flatnonzero(held_out(items))
-    of_all = finder.picture_scores(photograph(drawn[everyone], seed=7))
+    header = ("name", "typed", "letters", "words", "looks", "words_looks")
+    write(HERE / "aliases.csv", (*header, "picture", "both"), rows)
     tests = {
         "words": thirds(names, tested),
         "picture": thirds(of_all, everyone),
-        "both": thirds(names + PICTURE_WEIGHT * pictures, tested),
+        "both": thirds(both, tested),
     }
     text = json.dumps(tests, indent=2) + "\n"
     (WEIGHTS / "tests.json").write_text(text, encoding="utf-8")
