@@ -20,6 +20,7 @@ _COMMANDS = {
     "voice": "listen to a spoken order, say what it means, and obey in a simulated home",
     "ask": "answer a question by a quotation from this book or your documents, or say that it does not know",
     "imaging": "look for regions in one medical slice; no medical device",
+    "picture": "say whether people made what a picture shows, how surely, and which training pictures are nearest",
     "recommend": "recommend items to each user of a file of ratings: what, why, beside the most popular",
     "score": "score applicants for credit: points, reasons, and a decision at the stated cost",
     "match": "find pictures for words, or words for a picture, among 1,391 pictograms",

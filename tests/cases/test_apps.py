@@ -6,12 +6,13 @@ import tempfile
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from companion.cases import multimodal, recommend, retrieval, scorecard, segmentation
+from companion.cases import multimodal, pictures, recommend, retrieval, scorecard, segmentation
 from companion.cases.apps import APPS, AppServer
 from companion.cases.apps.server import MAX_BODY
 from companion.data import draw_pictograms, german_credit, r_table
@@ -61,6 +62,21 @@ def test_a_slice_gets_regions_and_a_picture(address, tmp_path):
     assert said["answer"] == (f"answer: {reading.answer}" if reading.answer else "send to a doctor")
     assert base64.b64decode(said["picture"]).startswith(b"\x89PNG")
     assert len([label for label, _ in said["rows"] if label.startswith("region")]) == min(5, len(reading.regions))
+
+
+def test_a_picture_gets_a_class_and_neighbors(address, tmp_path):
+    gravel = next(number for number, each in enumerate(pictures.PHOTOGRAPHS) if each.name == "gravel")
+    Image.fromarray(pictures.cut(gravel, np.array([8, 8, 64]))).save(tmp_path / "photo.png")
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    for name in ("photo.png", "noise.png"):
+        found = pictures.classify_picture(tmp_path / name)
+        status, said = post(address, "picture", (tmp_path / name).read_bytes(), file=name)
+        assert status == 200
+        assert said["answer"] == {"photo.png": "natural", "noise.png": "I do not know."}[name]
+        assert [text for label, text in said["rows"] if label.startswith("near")] == [str(n) for n in found.neighbors]
+        assert any(f"made {found.probabilities['made']:.2f}" in text for _, text in said["rows"])
+        assert base64.b64decode(said["picture"]).startswith(b"\x89PNG")
 
 
 def test_applicants_get_points_and_reasons(address, tmp_path):
@@ -129,6 +145,7 @@ def test_words_and_pictures_find_pictograms(address, tmp_path):
         ("match", b"?!", None, "expected words"),
         ("match", b"no picture", "photo.png", "expected a whole PNG, JPEG or WebP"),
         ("recommend", b"a,b\n1,2\n", "ratings.csv", "expected one column user and one column item"),
+        ("picture", b"no picture", "photo.png", "expected a PNG, JPEG, GIF or WebP picture"),
     ],
 )
 def test_what_is_wrong_is_one_line(address, name, body, file, message):

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from companion import data
-from companion.cases import multimodal, retrieval, scorecard, segmentation
+from companion.cases import multimodal, pictures, retrieval, scorecard, segmentation
 from companion.cases.home import Home
 from companion.cases.recommend import TimeTest, read_ratings, recommend, time_test
 from companion.cases.speech import voice_order
@@ -103,6 +103,25 @@ def _shares(probabilities: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in probabilities.items())
 
 
+def picture(path: Path) -> AppAnswer:
+    """Whether people made what a picture shows, and the nearest training pictures."""
+    found = pictures.classify_picture(path)
+    with tempfile.TemporaryDirectory() as folder:
+        pictures.draw_answer(found, Path(folder) / "near.png")
+        drawn = (Path(folder) / "near.png").read_bytes()
+    shares = _shares(found.probabilities)
+    if found.answer is None:
+        why = f"distance {found.neighbors[0].distance:.2f}, answered up to {found.familiar_to:.2f}"
+        rows = [("unlike every training picture", why), ("uncalibrated", shares)]
+    else:
+        near, other = (f"{e.estimate:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (found.checked, found.elsewhere))
+        rows = [("probability", shares), ("right", f"{near} of other places in its sixteen photographs")]
+        rows += [("right elsewhere", f"{other} of photographs that it had not seen")]
+    rows += [("note", note) for note in found.picture.notes]
+    rows += [(f"near {number}", str(neighbor)) for number, neighbor in enumerate(found.neighbors, 1)]
+    return AppAnswer(found.answer or "I do not know.", tuple(rows), drawn)
+
+
 def score(path: Path) -> AppAnswer:
     """Points, reasons and a decision for each applicant, by the card in the package at a cost of five to one."""
     tested = scorecard.load_card()
@@ -168,6 +187,8 @@ APPS = {
     "voice": App("Voice", "Hears an order and obeys in a simulated home; nothing leaves this machine.", text=voice_text,
                  file=voice_file, suffixes=(".wav",), hint="turn on the kitchen light"),
     "imaging": App("Imaging", segmentation.NOTICE, file=imaging, suffixes=(".dcm", ".png", ".jpg", ".jpeg")),
+    "picture": App("Picture", "Made by people or not? It learned from sixteen photographs, and says where a picture is "
+                   "unlike them.", file=picture, suffixes=(".png", ".jpg", ".jpeg", ".gif", ".webp")),
     "score": App("Credit score", "Scores a CSV of applicants by the card of the book (German loans of the 1970s): for "
                  "learning, not for lending.", file=score, suffixes=(".csv",)),
     "recommend": App("Recommender", "Reads a CSV of ratings (user, item; better with rating and time): lists with "
