@@ -185,35 +185,33 @@ def pairs():
 
 
 def left_out(steps=150):
-    """Logits of test pictures from photographs of which no part was trained on, and a linear model's beside them."""
+    """Logits of test pictures from photographs of which no part was trained on.
+
+    Beside them a linear model's, and those of a network that saw the other parts and trained as briefly.
+    """
     train, test = pictures.pictures("train", 625), pictures.pictures("test", 125)
     seen, asked = pictures.features(train.pixels), pictures.features(test.pixels)
+
+    def briefly(seed, rows):
+        torch.manual_seed(seed)
+        data = batches(train.pixels[rows], train.labels[rows])
+        return trained(pictures.picture_network(), data, steps)[0]
+
+    beside = pictures.logits(briefly(0, np.arange(len(train.labels))), test.pixels)
     rows = []
     for fold, pair in enumerate(pairs()):
         of_train = ~np.isin(train.photographs, pair)
         of_test = np.flatnonzero(np.isin(test.photographs, pair))
-        torch.manual_seed(fold)
-        model, _ = trained(
-            pictures.picture_network(),
-            batches(train.pixels[of_train], train.labels[of_train]),
-            steps,
-        )
-        z = pictures.logits(model, test.pixels[of_test])
+        z = pictures.logits(briefly(fold, of_train), test.pixels[of_test])
         linear = LogisticRegression(max_iter=200).fit(
             seen[of_train][::4], train.labels[of_train][::4]
         )
         decision = linear.decision_function(asked[of_test])
-        rows += [
-            (
-                test.photographs[i],
-                test.labels[i],
-                f"{a:.4f}",
-                f"{b:.4f}",
-                f"{c:.4f}",
-            )
-            for i, (a, b), c in zip(of_test, z, decision, strict=True)
-        ]
-    header = ("photograph", "label", "z0", "z1", "linear")
+        for i, (a, b), c in zip(of_test, z, decision, strict=True):
+            numbers = (a, b, c, beside[i, 1] - beside[i, 0])
+            row = test.photographs[i], test.labels[i]
+            rows.append((*row, *(f"{each:.4f}" for each in numbers)))
+    header = ("photograph", "label", "z0", "z1", "linear", "seen")
     write(HERE / "left_out.csv", header, sorted(rows, key=lambda row: row[0]))
 
 
