@@ -1,7 +1,7 @@
 """The towers of *Does the second modality pay?*, and what they say of pictograms whose names they never saw.
 
     python book/recorded/multimodal/record.py              # all, about 6 minutes on one core
-    python book/recorded/multimodal/record.py towers       # one of towers, leak, batches, tests
+    python book/recorded/multimodal/record.py towers       # one of the runs below
 
 The weights of the first run go to companion/cases/multimodal, where the command reads them.
 """
@@ -26,6 +26,7 @@ from companion.cases.multimodal import (
     as_pictures,
     chinese_characters,
     concept_groups,
+    look_vectors,
     matching,
     misspell,
     photograph,
@@ -231,6 +232,30 @@ def batches():
     write(HERE / "batches.csv", header, rows)
 
 
+def copies():
+    """Of each held-out pictogram: ranks by free looks, each drawing also in so many spoiled copies, the best counts."""
+    drawn = as_pictures(
+        draw_pictograms([each.character for each in pictograms()], size=32)
+    )
+    tested = np.flatnonzero(held_out(pictograms()))
+    seen = looks_of(photograph(drawn[tested], seed=7))
+    scores, rows = seen @ looks_of(drawn).T, []
+    for number in range(33):
+        if number in (0, 8, 16, 32):
+            rows += [
+                (number, pictograms()[i].english, rank)
+                for i, rank in zip(tested, ranks(scores, tested), strict=True)
+            ]
+        copy = looks_of(photograph(drawn, seed=1_000 + number))
+        scores = np.maximum(scores, seen @ copy.T)
+    write(HERE / "copies.csv", ("copies", "name", "photo_rank"), rows)
+
+
+def looks_of(pictures):
+    """Free looks of pictures from 0 to 1."""
+    return look_vectors((pictures.numpy() * 255).round().astype(np.uint8))
+
+
 if __name__ == "__main__":
     runs = {
         "towers": Run(towers, packages=PACKAGES),
@@ -238,5 +263,6 @@ if __name__ == "__main__":
         "lookup": Run(lookup, packages=PACKAGES),
         "aliases": Run(aliases, packages=PACKAGES),
         "batches": Run(batches, packages=PACKAGES),
+        "copies": Run(copies, packages=PACKAGES),
     }
     record(__file__, __doc__, runs)
