@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from companion.__main__ import main
-from companion.cases.recommend import read_ratings, recommend, time_test
+from companion.cases.recommend import read_ratings, recommend, time_split, time_test
 
 
 def drawn(with_taste):
@@ -83,6 +83,13 @@ def test_who_liked_nothing_gets_the_most_popular():
     assert found.n_liked == 0
     assert tuple(each.item for each in found.list) == found.popular
     assert all(each.because == () for each in found.list)
+
+
+def test_who_liked_nothing_is_tested_with_the_most_popular():
+    table = drawn(True)
+    given = time_split(table, table["time"].quantile(0.8)).given.index
+    table.loc[table.index.isin(given), "rating"] = 1.0
+    assert time_test(table, like_from=4) is None  # both lists are the same
 
 
 def test_few_users_are_no_test():

@@ -41,6 +41,8 @@ def time_test(
 ) -> TimeTest | None:
     """Fits on the earliest ratings and ranks for those who rate later.
 
+    As :func:`companion.cases.recommend.recommend` does, a user without an earlier like gets the most popular.
+
     Args:
         ratings: with a column time, as :func:`companion.cases.recommend.read_ratings` gives them.
         k: places of a list.
@@ -69,12 +71,13 @@ def time_test(
     wanted = wanted - wanted.multiply(seen != 0)  # rated once more: no recommendation
     everyone, known = pd.Index(train["user"].unique()), interactions(given, users, items)
     newest = train.iloc[-max(1, len(train) // 4) :]
-    gains = [
-        full_ranking(
-            model.fit(interactions(rows, everyone, items)).scores(known), seen, wanted, n_relevant=n_relevant, k=k
-        ).ndcg
+    scores = [
+        model.fit(interactions(rows, everyone, items)).scores(known)
         for model, rows in ((ALS(), train), (MostPopular(), train), (MostPopular(), newest))
     ]
+    without = np.diff(known.indptr) == 0  # whoever likes nothing yet gets the most popular, as in recommend()
+    scores[0][without] = scores[1][without]
+    gains = [full_ranking(each, seen, wanted, n_relevant=n_relevant, k=k).ndcg for each in scores]
     over = [gains[0] - other for other in gains[1:]]
     if min(np.ptp(each) for each in over) == 0:
         return None
