@@ -1,7 +1,7 @@
 """The networks and learning curves of *How many labeled pictures until 95%?*, and what they say of each test picture.
 
-    python book/recorded/image_classification/record.py            # all, about 7 minutes on one core
-    python book/recorded/image_classification/record.py network    # one of network, left_out, answers, essay, made, curves, wrong
+    python book/recorded/image_classification/record.py            # all, about 10 minutes on one core
+    python book/recorded/image_classification/record.py network    # one of network, left_out, answers, essay, made, longer, curves, wrong
 
 The weights of ``network`` go to companion/cases/pictures, where the command reads them. All but ``network`` and
 ``left_out`` need CIFAR-10's test set, 10,000 photographs, from the source package bigbench 1.0.0, which is
@@ -249,7 +249,7 @@ def calibrate():
 
 
 def essay(epochs=10):
-    """The essay's network on CIFAR's ten classes: logits of each test picture, and what a linear model says of it."""
+    """The essay's network on CIFAR's ten classes: logits of each test picture, and what two free models say of it."""
     pixels, labels = cifar()
     torch.manual_seed(0)
     model = ConvNet(
@@ -269,9 +269,11 @@ def essay(epochs=10):
     linear = LogisticRegression(max_iter=200).fit(
         cifar_features()[:TRAIN], labels[:TRAIN]
     )
+    machine = SVC(C=10).fit(cifar_features()[:TRAIN], labels[:TRAIN])
     np.savez_compressed(
         HERE / "essay.npz",
         linear=linear.predict(cifar_features()[TRAIN:]).astype(np.uint8),
+        machine=machine.predict(cifar_features()[TRAIN:]).astype(np.uint8),
         logits=z.astype(np.float16),
         labels=labels[TRAIN:].astype(np.uint8),
     )
@@ -343,6 +345,23 @@ def made_curve():
     np.savez_compressed(HERE / "made.npz", **out)
 
 
+def longer(passes=25):
+    """The network of 8,000 pictures with as many passes as those of fewer: the logit of each test picture."""
+    pixels, labels = cifar()[0], made()
+    out = {}
+    for seed in (0, 1):
+        rows = np.random.default_rng(seed).permutation(TRAIN)
+        torch.manual_seed(seed)
+        model, _ = trained(
+            pictures.picture_network(),
+            batches(pixels[rows], labels[rows]),
+            passes * TRAIN // 64,
+        )
+        z = pictures.logits(model, pixels[TRAIN:])
+        out[f"conv_{TRAIN}_{seed}"] = (z[:, 1] - z[:, 0]).astype(np.float16)
+    np.savez_compressed(HERE / "longer.npz", **out)
+
+
 def varied(pixels, rng):
     """Another picture of the same thing: a square of 24 to 32 pixels, scaled to 32, half of them mirrored."""
     edge = int(rng.integers(24, 33))
@@ -354,7 +373,7 @@ def varied(pixels, rng):
 
 
 def tasks(draw):
-    """Four tasks of one draw: features and labels to learn from, in order, and those to test on."""
+    """Five tasks of one draw: features and labels to learn from, in order, and those to test on."""
     rng = np.random.default_rng(draw)
     most = SIZES[-1]
     order = rng.permutation(10_000)
@@ -388,6 +407,15 @@ def tasks(draw):
         shown.labels[chosen],
         asked[tested],
         held.labels[tested],
+    )
+    rng = np.random.default_rng([draw, 1])
+    once = np.stack([varied(cifar()[0][i], rng) for i in train[:most]])
+    yield (
+        "1,280 sources",
+        pictures.features(once),
+        y[train[:most]],
+        x[test],
+        y[test],
     )
 
 
@@ -457,6 +485,7 @@ RUNS = {
     "answers": Run(answers, packages=SKLEARN),
     "essay": Run(essay, packages=SKLEARN),
     "made": Run(made_curve, range(2), SKLEARN),
+    "longer": Run(longer, range(2), SKLEARN),
     "curves": Run(curves, range(DRAWS), SKLEARN),
     "wrong": Run(wrong, (1,), SKLEARN),
 }
