@@ -6,8 +6,9 @@ import pytest
 import torch
 from gguf_files import write
 
-from companion.models import GPT, ChatTokenizer, gpt, smollm2
+from companion.models import GPT, ChatTokenizer, smollm2
 from companion.models import assistant as assistant_module
+from companion.models.gpt_layers import generation
 from companion.models.hub.weights import named_weights
 from companion.packaged import package_folder
 
@@ -57,12 +58,12 @@ def test_the_cache_of_keys_grows_with_the_text_not_with_the_context(assistant, m
     model, tokenizer = assistant
     made = []
 
-    class Spied(gpt.KVCache):
+    class Spied(generation.KVCache):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             made.append(sum(layer.numel() for layer in self.layers))
 
-    monkeypatch.setattr(gpt, "KVCache", Spied)
+    monkeypatch.setattr(generation, "KVCache", Spied)
     asked = prompt(tokenizer, QUESTIONS[0][0])
     model.generate(asked, 3, temperature=0)
     a_token = 2 * 30 * 3 * 64  # keys and values, layers, heads, dimensions

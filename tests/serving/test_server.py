@@ -196,8 +196,9 @@ def test_the_log_has_a_line_for_each_request_and_no_word_of_it(make: Make, tmp_p
     with make(keys=["a-key"], log=path).in_thread() as address:
         api = client(address, "a-key").chat.completions
         said = [{"role": "user", "content": "my secret"}]
-        api.create(model="tiny", messages=said, max_tokens=5)  # type: ignore[call-overload]
-        list(api.create(model="tiny", messages=said, max_tokens=5, stream=True))  # type: ignore[call-overload]
+        greedy = {"model": "tiny", "messages": said, "max_tokens": 5, "temperature": 0}
+        api.create(**greedy)  # type: ignore[call-overload]
+        list(api.create(**greedy, stream=True))  # type: ignore[call-overload]
         with pytest.raises(openai.BadRequestError):
             api.create(model="tiny", messages=said, max_tokens=500)  # type: ignore[call-overload]
     text = path.read_text(encoding="utf-8")
