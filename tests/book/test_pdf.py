@@ -27,9 +27,13 @@ def dark_page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+#: How a PDF's fonts give back a character, where NFKC leaves the radical.
+RADICALS = str.maketrans({"⻋": "车"})
+
+
 def squeezed(text: str) -> str:
     """Without spaces, and with ligatures as letters."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    return "".join(unicodedata.normalize("NFKC", text).translate(RADICALS).split())
 
 
 def on_paper(reader: PdfReader) -> str:

@@ -232,7 +232,7 @@ def calibrate():
         int(((each["z1"] > each["z0"]) == each["label"]).sum())
         for each in (test, elsewhere)
     )
-    answer.Calibration(
+    answer.PictureCalibration(
         temperature=round(fitted.temperature.estimate, 4),
         familiar_to=familiar_to,
         right=right,

@@ -4,9 +4,9 @@ See the chapter *How many labeled pictures until 95%?*.
 """
 
 from companion.cases.pictures.answer import (
-    Calibration,
     Neighbor,
     PictureAnswer,
+    PictureCalibration,
     classify_picture,
     draw_answer,
     nearest,
@@ -29,11 +29,11 @@ __all__ = [
     "CLASSES",
     "PHOTOGRAPHS",
     "AugmentedBatches",
-    "Calibration",
     "Neighbor",
     "Photograph",
     "Picture",
     "PictureAnswer",
+    "PictureCalibration",
     "PictureSet",
     "as_images",
     "classify_picture",

@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Calibration:
+class PictureCalibration:
     """What was learned from pictures that the network did not train on.
 
     Attributes:
@@ -124,10 +124,10 @@ def classify_picture(path: str | Path, *, n_neighbors: int = 5) -> PictureAnswer
 
 
 @cache
-def recorded_calibration() -> Calibration:
+def recorded_calibration() -> PictureCalibration:
     """That of the recorded run."""
     fields: dict[str, Any] = json.loads((_HERE / "calibration.json").read_text(encoding="utf-8"))
-    return Calibration(**fields)
+    return PictureCalibration(**fields)
 
 
 @cache
