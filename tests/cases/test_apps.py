@@ -137,7 +137,7 @@ def test_words_and_pictures_find_pictograms(address, tmp_path):
         ("ask", b"\xff\xfe", None, "codec can't decode"),
         ("imaging", b"x", None, "expected a file"),
         ("ask", b"x", "x.txt", "expected a file of none: type a text"),
-        ("voice", b"RIFF", "order.wav", "expected"),
+        ("voice", b"RIFF", "order.wav", "expected a WAV file in order.wav"),
         ("voice", b"x", "order.exe", "expected a file of .wav, got 'order.exe' of 1 bytes"),
         ("voice", b"", "order.wav", "of 0 bytes"),
         ("imaging", b"no picture", "scan.dcm", "expected"),

@@ -77,7 +77,10 @@ class AppServer:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"upload{suffix}"
                 path.write_bytes(body)
-                return app.file(path)
+                try:
+                    return app.file(path)
+                except ValueError as error:  # speaks of the file as the reader knows it
+                    raise ValueError(str(error).replace(str(path), Path(file_name).name[:80])) from error
 
 
 async def _guard(request: Request, go_on: Any) -> Response:
