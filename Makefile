@@ -24,6 +24,8 @@ book: $(SITE) ## Build the site, strictly, and print where to open it
 pdf: $(SITE) ## Print each chapter and the whole book to _build/pdf (needs Chromium)
 	$(BIN)/python book/_pdf
 
+# Two workers, and a core for each: OpenMP's threads would wait for each other's cores, up to eight times as long.
+test: export OMP_NUM_THREADS = 1
 test: $(ENV) $(SITE) ## Test the package and the site, then execute every chapter and compare its outputs
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval book
