@@ -67,7 +67,7 @@ class Library:
         FileNotFoundError: where the encoder's weights are not installed.
 
     >>> library = Library([Passage("faq.md", "FAQ", "Returns", "Send it back within 30 days. We pay the postage.")])
-    >>> answer = library.ask("Who pays the postage when I send it back?")
+    >>> answer = library.ask("Who pays the postage when I send it back?", threshold=0.5)
     >>> answer.known, answer.quote
     (True, 'We pay the postage.')
     >>> library.ask("Who wrote Faust?").passage is None
