@@ -2,7 +2,8 @@
 
 ``tuning``: accuracy on validation rows by setting. ``labels``: accuracy on test rows by way of learning, draw and
 number of labels. ``outcomes``: the same where only right or wrong is told; ``started``: after 15 labels; ``explored``: where every tenth
-guess is drawn at random. ``cartpole``: actor and critic, three seeds.
+guess is drawn at random; ``frozen``: labels that are spread over the pool, and nothing learned after. ``cartpole``: actor
+and critic, three seeds.
 """
 
 import sys
@@ -315,6 +316,26 @@ def write_outcomes(
     write(HERE / name, ("seed", "outcomes", "wrong", "accuracy", "lost"), rows)
 
 
+def record_frozen() -> None:
+    """Wrong labels among 1,500 customers of each draw's pool, where the labels of a few medoids are spread over it."""
+    rows: Rows = []
+    for seed in SEEDS:
+        pool, labels, _, _ = draw(seed)
+        for n in (15, 60):
+            known, few = np.full(len(pool), -1), medoids(pool, n, seed)
+            known[few] = labels[few]
+            model = LabelSpreading(
+                kernel="knn", n_neighbors=NEIGHBORS, max_iter=1_000, tol=1e-9
+            )
+            with warnings.catch_warnings():  # a part that no label reaches
+                warnings.simplefilter("ignore", RuntimeWarning)
+                found = model.fit(pool, known).transduction_
+            rows.append(
+                (seed, n, round(1_500 * float((found != labels).mean()), 1))
+            )
+    write(HERE / "frozen.csv", ("seed", "labels", "wrong"), rows)
+
+
 def record_cartpole() -> None:
     """Proximal policy optimization, 80 updates of 16 · 64 steps: weights, and episodes that ended on the way."""
     rows: Rows = []
@@ -362,6 +383,7 @@ RUNS = {
     "outcomes": Run(record_outcomes, SEEDS, PACKAGES),
     "started": Run(record_started, SEEDS, PACKAGES),
     "explored": Run(record_explored, SEEDS, PACKAGES),
+    "frozen": Run(record_frozen, SEEDS, PACKAGES),
     "cartpole": Run(record_cartpole, range(3), PACKAGES),
 }
 

@@ -2,7 +2,7 @@
 
 ``gpt``, ``bert``, ``encdec``: three families, trained equally long on the same lines of dates; ``bert_long``: four
 times as long. ``induction``: networks of one and of two layers on tokens that repeat with a random period. ``logits``:
-what the transformers library computes from the assistant's file.
+what the transformers library computes from the assistant's file. ``heads``: what the assistant loses with five heads.
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -22,8 +23,11 @@ from companion.models import (
     GPTConfig,
     Transformer,
     TransformerConfig,
+    induction_score,
     mask_tokens,
+    repeated_tokens,
     smollm2,
+    without_heads,
 )
 from companion.packaged import package_folder
 
@@ -52,6 +56,15 @@ QUESTIONS = (
     "Name three fruits.",
     "Write one sentence about the sea.",
 )
+FIVES = {"five others": 20, "five of the same layers": 10}  # draws
+PASSAGE = """The ferry leaves at seven, but only if the wind allows it, and this week it has allowed it once. On the quay
+three trucks are waiting with vegetables that nobody in the town will buy after Friday. The driver of the first has
+brought a book; the driver of the second sleeps; the third walks up and down and telephones his brother, who owns a
+small plane and does not want to lend it. At noon the harbor master comes out of her office, looks at the flags, and goes
+in again without a word. Later a bus brings forty children who were promised an island. Their teacher asks how long it
+may take, and gets the answer that everybody gets here: the sea decides, and it has not been asked. So they sit down on
+the stones, share their bread, and count the gulls. When the wind turns at last, an hour before dark, the captain takes
+the children first, then the vegetables, and the reader of the book, who has reached the last chapter, stays behind."""
 SETTINGS = {"min_lr_ratio": 0.02, "weight_decay": 0.01, "precision": "fp32"}
 
 
@@ -261,6 +274,51 @@ def record_logits() -> list[str]:
     return ["logits.csv", "logits.safetensors"]
 
 
+# What the assistant loses with some of its heads
+
+
+def record_heads() -> None:
+    """Nats a token in both rounds of random tokens, share right in the second, nats a token of a plain text."""
+    model, tokenizer = smollm2()
+    size = model.config
+    repeated = repeated_tokens(size.vocab_size, period=25, batch=4, seed=1)
+    plain = torch.tensor(tokenizer.encode(PASSAGE)[:200]).unflatten(0, (4, 50))
+    rows = []
+    for name, heads in fives(model):
+        with torch.inference_mode(), without_heads(model, heads):
+            logits, on_text = model(repeated[:, :-1]), model(plain[:, :-1])
+        nats = nn.functional.cross_entropy(
+            logits.mT, repeated[:, 1:], reduction="none"
+        )
+        right = (logits.argmax(2) == repeated[:, 1:])[:, 25:].float().mean()
+        text = nn.functional.cross_entropy(on_text.mT, plain[:, 1:])
+        measured = (nats[:, :24].mean(), nats[:, 25:].mean(), right, text)
+        silent = " ".join(f"{layer}.{head}" for layer, head in heads)
+        rows.append((name, silent, *(round(x.item(), 4) for x in measured)))
+    write(
+        HERE / "heads.csv",
+        ("without", "heads", "first", "second", "right", "text"),
+        rows,
+    )
+
+
+def fives(model: GPT) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Nothing; the five best induction heads; fives of all others; fives of the others in the layers of the best."""
+    score = induction_score(model, period=25, batch=4).flatten()
+    ranked = score.argsort(descending=True).tolist()
+    n_head, best, rest = model.config.n_head, ranked[:5], ranked[5:]
+    layers = {i // n_head for i in best}
+    near = [i for i in rest if i // n_head in layers]
+    draw = np.random.default_rng(0)
+    sets: list[tuple[str, list[int]]] = [("none", []), ("the best five", best)]
+    for (name, count), heads in zip(FIVES.items(), (rest, near), strict=True):
+        sets += [
+            (name, draw.choice(heads, 5, replace=False).tolist())
+            for _ in range(count)
+        ]
+    return [(name, [divmod(i, n_head) for i in five]) for name, five in sets]
+
+
 def save(name: str, model: nn.Module) -> None:
     """A model's weights; what is tied is written once."""
     weights = {key: each.clone() for key, each in model.state_dict().items()}
@@ -272,6 +330,7 @@ RUNS = {
     **{name: Run(partial(record_family, name)) for name in FAMILIES},
     "induction": Run(record_induction, range(3)),
     "logits": Run(record_logits, packages=("transformers", "gguf")),
+    "heads": Run(record_heads, packages=("gguf",)),
 }
 
 
