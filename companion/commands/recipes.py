@@ -1,12 +1,12 @@
 """``--recipe`` of commands that use a model: a table of a TOML file stands for options that nobody typed."""
 
 import argparse
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from companion.commands.options import Parser, reader
+from companion.toml_files import read_toml
 
 #: ``pretrain`` and ``estimate`` read recipes of another kind: :func:`companion.training.read_recipe`.
 COMMANDS = ("finetune", "chat", "evaluate", "serve")
@@ -37,12 +37,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 def _words(path: Path, command: str) -> list[str]:
     """The table as if it had been typed."""
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a recipe in {path}, got no such file")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # also of bytes that are not UTF-8
-        raise ValueError(f"expected TOML in {path}, got something else ({error})") from error
+    tables = read_toml(path, "a recipe")
     if not isinstance(table := tables.get(command), dict):
         raise ValueError(f"expected a table [{command}] in {path}, got {', '.join(tables) or 'an empty file'}")
     return [word for name, value in table.items() for word in _option(name, value, path)]

@@ -1,10 +1,11 @@
 """What only people know of a run: its purpose, licenses, prices, privacy, failures; a TOML file in the run's folder."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from companion.toml_files import read_toml
 
 _TEXTS = ("name", "purpose", "not_for", "license", "contact")
 _COST = {"accelerator": str, "devices": int, "utilization": float, "price": float, "price_source": str}
@@ -71,10 +72,7 @@ def read_statement(path: str | Path) -> Statement:
         raise FileNotFoundError(
             f"expected what only you know of the run in {path}, got no such file: the README shows one"
         )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"expected TOML in {path}, got something else ({error})") from error
+    content = read_toml(path, "a statement")
     if unknown := sorted(set(content) - {*_TEXTS, "data", "failures", "cost", "privacy"}):
         raise ValueError(f"expected {', '.join(_TEXTS)}, data, failures, cost, privacy in {path}, got {unknown[0]!r}")
     texts = _checked({name: content.get(name) for name in _TEXTS}, dict.fromkeys(_TEXTS, str), str(path))

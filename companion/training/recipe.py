@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -10,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from companion.data import CorpusConfig
 from companion.models import GPTConfig
+from companion.toml_files import read_toml
 from companion.training.config import TrainConfig
 
 #: The config behind each table.
@@ -38,13 +38,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         >>> read_recipe(path)
         {'n_layer': 2, 'betas': (0.9, 0.99)}
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a recipe in {path}, got no such file")
-    try:
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # also of bytes that are not UTF-8
-        raise ValueError(f"expected TOML in {path}, got something else ({error})") from error
+    recipe = read_toml(path, "a recipe")
     settings: dict[str, Any] = {}
     for table, values in recipe.items():
         if table not in TABLES or not isinstance(values, dict):

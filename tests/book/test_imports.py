@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "companion"
 LEVELS = {
-    **dict.fromkeys(["runtime", "plotting", "checks", "packaged"], 0),
+    **dict.fromkeys(["runtime", "plotting", "checks", "packaged", "toml_files"], 0),
     **dict.fromkeys(["models", "data", "stats"], 1),
     **dict.fromkeys(["training", "economics"], 2),
     **dict.fromkeys(["finetune", "compress", "trust"], 3),

@@ -1,6 +1,5 @@
 """What a plan file says: quantities with their uncertainty, options, experiments."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from companion.economics.plans.formula import Formula
+from companion.toml_files import read_toml
 
 _TAIL = float(stats.norm.ppf(0.95))
 _KINDS = "a number, or one of beta = [a, b], uniform = [low, high], normal = [mean, deviation], range = [low, high]"
@@ -104,10 +104,7 @@ def read_plan(path: str | Path) -> DecisionPlan:
         ValueError: for a file that is no TOML, a part that is missing or unknown, a distribution that is none, a name
             that no quantity has.
     """
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"expected a plan in TOML in {path}, got {error}") from error
+    content = read_toml(path, "a plan")
     known = {"title", "quantities", "options", "experiments"}
     if unknown := sorted(set(content) - known):
         raise ValueError(f"expected {', '.join(sorted(known))} in {path}, got {unknown[0]!r}")

@@ -92,7 +92,7 @@ def test_without_a_title_the_file_gives_it(read):
         (', cost = 600 }', " }", "expected asks = …, people = …, cost = … or tells = …, cost = …"),
         ('tells = "cost"', 'tells = "cost", people = 3', "expected people only with asks for 'try it', got 3"),
         ('tells = "cost"', 'tells = "cost", asks = "pays"', "expected asks = …, people = …"),
-        ("[quantities]", "[quantities", "expected a plan in TOML in"),
+        ("[quantities]", "[quantities", "expected TOML in"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(read, old, new, message):
