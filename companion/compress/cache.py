@@ -44,7 +44,9 @@ class QuantizedKVCache(KVCache):
         """Stores a layer's new keys and values; returns all of that layer's, as the codes have them."""
         scale = (new.abs().amax(dim=-1, keepdim=True) / 127).clamp(min=torch.finfo(new.dtype).tiny)
         count, end = new.shape[2], self.length + new.shape[2]
-        self.layers[layer].narrow(2, self.length, count).copy_((new / scale).round())
+        # In float32, and cut: half precision may round a scale down so far that 127 becomes 128, an int8's -128.
+        codes = (new.float() / scale.float()).round().clamp(-127, 127)
+        self.layers[layer].narrow(2, self.length, count).copy_(codes)
         self.scales[layer].narrow(2, self.length, count).copy_(scale)
         return self.layers[layer].narrow(2, 0, end) * self.scales[layer].narrow(2, 0, end)
 

@@ -26,6 +26,16 @@ def test_no_number_is_off_by_more_than_half_a_step_and_zeros_stay():
     assert (found != new).any()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_the_largest_number_keeps_its_sign_in_every_precision(dtype):
+    """A scale that is rounded down makes 127 and a half of the largest number, which an int8 would hold as -128."""
+    cache = QuantizedKVCache(CONFIG, 3, 997, torch.empty(0, dtype=dtype))
+    new = torch.randn(3, 4, 997, 6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    step = new.double().abs().amax(dim=-1, keepdim=True) / 127
+    rounding = 2 * torch.finfo(dtype).eps * new.double().abs()  # of the scale, and of what it gives back
+    assert ((cache.extend(0, new).double() - new.double()).abs() <= 0.51 * step + rounding).all()
+
+
 @pytest.mark.parametrize(("dtype", "bytes_each"), [(torch.float32, 4), (torch.bfloat16, 2)])
 def test_it_takes_a_byte_a_number_and_a_scale_a_head(dtype, bytes_each):
     cache = QuantizedKVCache(CONFIG, 3, 11, torch.empty(0, dtype=dtype))
