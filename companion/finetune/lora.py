@@ -99,6 +99,7 @@ class LoRALinear(nn.Module):
             nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
         for matrix in self.lora_B.values():
             nn.init.zeros_(matrix)
+        self.train(base.training)  # a layer is made in training mode: of a model that only answers, inputs would drop
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """What the layer gives, with what the adapters add to it."""
@@ -114,6 +115,10 @@ class LoRALinear(nn.Module):
     def _added(self, name: str, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch rows"]:
         a = self.lora_A[name]
         return F.linear(F.linear(x.to(a.dtype), a), self.lora_B[name]) * self.scaling
+
+    def extra_repr(self) -> str:
+        """What shapes do not show, for ``print``, and for a run that asks whether it goes on with the same model."""
+        return f"{', '.join(self.lora_A)}, scaling={self.scaling}"
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -163,6 +163,34 @@ def test_dropout_acts_on_the_adapter_in_training_only():
     assert torch.equal(model.eval()(TOKENS), model(TOKENS))
 
 
+def test_an_adapter_drops_nothing_in_a_model_that_answers(tmp_path):
+    """Whether it is new or read, as in peft's issue 3753: a new layer has torch's training mode."""
+    model = add_lora(GPT(LLAMA).eval(), LoRAConfig(lora_dropout=0.5))
+    for layer in lora_layers(model).values():
+        torch.nn.init.normal_(layer.lora_B["q_proj"])
+    save_adapter(model, tmp_path)
+    read = load_adapter(GPT(LLAMA).eval(), tmp_path)
+    for each in (model, read):
+        assert torch.equal(each(TOKENS), each(TOKENS))
+    assert not torch.equal(model(TOKENS), model.train()(TOKENS))
+
+
+def test_a_run_does_not_go_on_with_another_scaling(tmp_path):
+    """It is no weight: a checkpoint fits whatever it is."""
+    data = TokenBatches(np.arange(200) % 37, block_size=23)
+
+    def tune(**options):
+        torch.manual_seed(0)
+        model = add_lora(GPT(LLAMA), LoRAConfig(r=2, **options))
+        fit(model, data, TrainConfig(2, 2, precision="fp32", device="cpu", checkpoint_dir=tmp_path))
+
+    tune(lora_alpha=16)
+    for options in ({"lora_alpha": 64}, {"lora_alpha": 16, "lora_dropout": 0.1}):
+        with pytest.raises(ValueError, match=r"^expected to go on with the run in .*, which has model/h\.0"):
+            tune(**options)
+    tune(lora_alpha=16)
+
+
 def test_greedy_text_with_a_cache_is_that_of_the_merged_model():
     torch.manual_seed(0)
     model = add_lora(GPT(LLAMA), LoRAConfig(r=2))
