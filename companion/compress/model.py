@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from companion.compress.embedding import QuantizedEmbedding
 from companion.compress.linear import QuantizedLinear
-from companion.models import GPT, GPTConfig
+from companion.models import GPT
 from companion.models.hub.folder import read_json
+from companion.models.hub.gpt import own_config
 from companion.models.hub.unfilled import unfilled
 from companion.models.hub.weights import load_weights, named_weights
 
@@ -22,7 +23,8 @@ def quantize(model: GPT, *, bits: int = 8, group_size: int = 64, moments: Mappin
     """Puts a GPT's matrices into 8 or 4 bits, in place: for writing on the CPU, smaller and faster.
 
     Embeddings and output layer get 8 bits in either case: the output layer decides between tokens, and llama.cpp keeps
-    it finer as well. Normalizations, biases and learned positions stay as they are.
+    it finer as well. Normalizations, biases and learned positions stay as they are. What was pruned stays 0 in 8 bits;
+    in 4 bits it does not, for a group's scale starts at its least weight.
 
     Args:
         model: a plain GPT on the CPU, which is changed.
@@ -110,7 +112,7 @@ def load_quantized(folder: str | Path) -> GPT:
     told = read_json(folder / _CONFIG)
     if told.get("model_type") != "companion_gpt_quantized":
         raise ValueError(f"expected a folder that save_quantized wrote, got model_type {told.get('model_type')!r}")
-    config = GPTConfig(**{field.name: told[field.name] for field in dataclasses.fields(GPTConfig)})
+    config = own_config(told)
     with unfilled():  # each weight is replaced
         model = GPT(config)
     made = {

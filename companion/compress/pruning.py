@@ -112,7 +112,7 @@ def prune_heads(model: GPT, heads: Sequence[tuple[int, int]]) -> GPT:
     arXiv:1905.10650) found that many heads can go: measure which.
 
     Raises:
-        ValueError: where the model has no such head; it is as it was then.
+        ValueError: where the model has no such head, or is quantized or has adapters; it is as it was then.
 
     Example:
         >>> from companion.models import GPTConfig
@@ -124,9 +124,12 @@ def prune_heads(model: GPT, heads: Sequence[tuple[int, int]]) -> GPT:
     for layer, head in heads:
         if not (0 <= layer < sizes[0] and 0 <= head < sizes[1]):
             raise ValueError(f"expected heads (layer, head) below {sizes}, got {(layer, head)}")
+    reading = {layer: model.get_submodule(f"h.{layer}.attn.c_proj") for layer, _ in heads}
+    if other := next((each for each in reading.values() if not isinstance(each, nn.Linear)), None):
+        kind = type(other).__name__
+        raise ValueError(f"expected a plain GPT, got one with {kind}: merge adapters, and quantize after pruning")
     for layer, head in heads:
-        reading = model.get_submodule(f"h.{layer}.attn.c_proj").get_parameter("weight")
-        reading.unflatten(1, (sizes[1], -1))[:, head] = 0
+        reading[layer].get_parameter("weight").unflatten(1, (sizes[1], -1))[:, head] = 0
     return model
 
 

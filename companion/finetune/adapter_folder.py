@@ -10,12 +10,12 @@ from torch import Tensor
 
 from companion.finetune.lora import LoRAConfig, add_lora, check_plain, lora_layers
 from companion.models import GPT
-from companion.models.hub.folder import read_json
+from companion.models.hub.folder import read_json, refuse_missing
 from companion.models.hub.layers import layer_parts
 from companion.models.hub.weights import load_weights
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_PREFIX = "base_model.model."
+_PREFIX, _A = "base_model.model.", ".lora_A.weight"
 
 #: What peft's config may ask for that our adapters do not have, and the values that say no.
 _FIXED: dict[str, tuple[Any, ...]] = {
@@ -89,8 +89,11 @@ def load_adapter(model: GPT, folder: str | Path) -> GPT:
     for name, allowed in _FIXED.items():
         if name in told and told[name] not in allowed:
             raise ValueError(f"expected {name}={allowed[0]!r} in {folder / _CONFIG}, got {told[name]!r}: not supported")
+    refuse_missing(told, ["r", "lora_alpha"], _CONFIG)
     weights = load_weights(folder / _WEIGHTS)
-    paths = {path for path, matrix, _ in (name.rsplit(".", 2) for name in weights) if matrix == "lora_A"}
+    paths = {name.removesuffix(_A) for name in weights if name.endswith(_A)}
+    if not paths:
+        raise ValueError(f"expected matrices named …{_A} in {folder / _WEIGHTS}, got {sorted(weights)[:2]}")
     config = LoRAConfig(
         r=told["r"],
         lora_alpha=told["lora_alpha"],

@@ -201,10 +201,14 @@ def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
     return {path: layer for path, layer in model.named_modules() if isinstance(layer, LoRALinear)}
 
 
-def check_plain(model: nn.Module) -> None:
-    """Refuses a model that has adapters."""
+def check_plain(model: GPT) -> None:
+    """Refuses a model that has adapters, or whose layers are no linear ones of torch's, such as a quantized one."""
     if lora_layers(model):
         raise ValueError("expected a model without adapters, got one that has some: merge_and_unload(model) first")
+    for path in layer_parts(model.config):
+        if not isinstance(layer := model.get_submodule(path), nn.Linear):
+            kind = type(layer).__name__
+            raise ValueError(f"expected a plain model, got {kind} as {path}: adapt it, merge, and quantize then")
 
 
 def _default_targets(model: GPT) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Layers and models in few bits: against the product with dequantized weights, in memory and on disk."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -12,11 +13,14 @@ from companion.compress import (
     QuantizedLinear,
     load_quantized,
     model_bytes,
+    prune_2_4,
+    prune_heads,
     quantize,
     quantize_weight,
     save_quantized,
 )
-from companion.models import GPT, GPTConfig
+from companion.finetune import LoRAConfig, add_lora, load_adapter, save_adapter
+from companion.models import GPT, GPTConfig, RopeScaling
 
 LLAMA = GPTConfig(
     vocab_size=37, block_size=23, n_layer=2, n_head=4, n_kv_head=2, n_embd=64, n_inner=96, positions="rotary",
@@ -209,3 +213,35 @@ def test_what_cannot_be_is_refused_and_the_model_stays_as_it_was(tmp_path):
     made(GPT2).save_pretrained(tmp_path / "plain")
     with pytest.raises(ValueError, match="save_quantized wrote"):
         load_quantized(tmp_path / "plain")
+
+
+def test_scaled_angles_come_back_from_a_folder(tmp_path):
+    config = dataclasses.replace(LLAMA, rope_scaling=RopeScaling("linear", factor=4.0))
+    model = quantize(made(config))
+    save_quantized(model, tmp_path)
+    loaded = load_quantized(tmp_path)
+    assert loaded.config == config
+    with torch.no_grad():
+        assert torch.equal(loaded(TOKENS), model(TOKENS))
+
+
+def test_what_is_quantized_is_neither_adapted_nor_pruned_nor_written_as_a_plain_model(tmp_path):
+    save_adapter(add_lora(made(LLAMA), LoRAConfig(r=2)), tmp_path)
+    for act in (
+        add_lora,
+        lambda model: load_adapter(model, tmp_path),
+        lambda model: prune_heads(model, [(0, 0)]),
+        lambda model: model.save_pretrained(tmp_path / "folder"),
+    ):
+        with pytest.raises(ValueError, match="^expected a plain "):
+            act(quantize(made(LLAMA)))
+    with pytest.raises(ValueError, match="^expected a plain GPT, got one with LoRALinear"):
+        prune_heads(add_lora(made(LLAMA), LoRAConfig(target_modules=["o_proj"])), [(0, 0)])
+
+
+def test_what_was_pruned_stays_zero_in_8_bits():
+    model = made(LLAMA)
+    masks = prune_2_4(model, but=("lm_head",))
+    small = quantize(model)
+    for path, mask in masks.items():
+        assert (small.get_submodule(path).dequantize()[~mask] == 0).all()

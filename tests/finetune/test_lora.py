@@ -7,7 +7,7 @@ import numpy as np
 import peft
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 from companion.data import TokenBatches
@@ -229,7 +229,17 @@ def test_what_cannot_be_is_refused_and_the_model_stays_as_it_was(tmp_path):
         (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(told | {name: value}))
         with pytest.raises(ValueError, match=name):
             load_adapter(GPT(LLAMA), tmp_path / "adapter")
-    assert len(load_file(tmp_path / "adapter/adapter_model.safetensors")) == 8
+    weights = load_file(tmp_path / "adapter/adapter_model.safetensors")
+    assert len(weights) == 8
+    for changed, message in (({}, "matrices named"), (weights | {"foo": torch.zeros(1)}, "1 unknown .*'foo'")):
+        (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(told))
+        save_file(changed, tmp_path / "adapter/adapter_model.safetensors")
+        with pytest.raises(ValueError, match=f"^expected .*{message}"):
+            load_adapter(GPT(LLAMA), tmp_path / "adapter")
+    del told["r"]
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="^expected r, lora_alpha in adapter_config.json, got no r$"):
+        load_adapter(GPT(LLAMA), tmp_path / "adapter")
 
 
 @pytest.mark.parametrize(

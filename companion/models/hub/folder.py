@@ -55,14 +55,14 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     }
 
 
-def refuse_missing(config: Mapping[str, Any], names: Iterable[str]) -> None:
+def refuse_missing(config: Mapping[str, Any], names: Iterable[str], file: str = "config.json") -> None:
     """Refuses a config that does not give all of ``names``.
 
     Raises:
         ValueError: naming what is missing.
     """
     if missing := [name for name in names if name not in config]:
-        raise ValueError(f"expected {', '.join(names)} in config.json, got no {', '.join(missing)}")
+        raise ValueError(f"expected {', '.join(names)} in {file}, got no {', '.join(missing)}")
 
 
 def our_fields(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -25,8 +25,10 @@ def write_folder(folder: Path, config: GPTConfig, weights: Mapping[str, Tensor])
     """Writes ``config.json`` and ``model.safetensors``.
 
     Raises:
-        ValueError: for weights of adapters, which no other reader would find in their place.
+        ValueError: for weights of adapters or in few bits, which no other reader would find in their place.
     """
+    if any(name.endswith(".scales") for name in weights):
+        raise ValueError("expected a plain GPT, got one that is quantized: save_quantized(model, folder) writes it")
     if added := [name for name in weights if ".lora_" in name]:
         raise ValueError(
             f"expected a plain GPT, got adapters such as {added[0]}: merge_and_unload(model) first, or save_adapter"
@@ -72,7 +74,7 @@ def read_config(folder: Path) -> tuple[str, GPTConfig]:
         case str(known) if known in llama_folder.TYPES:
             return known, llama_folder.from_json(raw)
         case "companion_gpt":
-            return "companion_gpt", _own_config(raw)
+            return "companion_gpt", own_config(raw)
         case other:
             raise ValueError(
                 f"expected model_type to be one of gpt2, {', '.join(llama_folder.TYPES)} or companion_gpt in "
@@ -80,7 +82,12 @@ def read_config(folder: Path) -> tuple[str, GPTConfig]:
             )
 
 
-def _own_config(raw: Mapping[str, Any]) -> GPTConfig:
+def own_config(raw: Mapping[str, Any]) -> GPTConfig:
+    """The config whose fields stand among those of ``config.json``, by our own names.
+
+    Raises:
+        ValueError: naming a field that is missing, or a value that cannot be.
+    """
     fields = {field.name for field in dataclasses.fields(GPTConfig)}
     refuse_missing(raw, sorted(fields - _LATER))
     given = {name: value for name, value in raw.items() if name in fields}
