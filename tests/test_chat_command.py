@@ -15,6 +15,7 @@ import torch
 from small_chat import write_chat_model
 
 from companion.__main__ import main
+from companion.commands.opening import open_model
 from companion.finetune import LoRAConfig, add_lora, save_adapter
 from companion.models import GPT, ChatTokenizer
 
@@ -158,6 +159,20 @@ def test_adapters_are_opened_with_their_base(folder, tmp_path, capsys):
     assert re.fullmatch(
         "error: expected adapters for this model in .*: were they made for another model\\?\n", capsys.readouterr().err
     )
+
+
+def test_adapters_of_a_model_with_adapters_are_opened_with_both(folder, tmp_path):
+    """What ``finetune --model first --out second`` leaves: its base is no model's folder."""
+    logits, tokens = [], torch.arange(9)[None]
+    for place, base in (("first", folder), ("second", tmp_path / "first")):
+        model = add_lora(open_model(str(base))[0], LoRAConfig(r=2, target_modules=["q_proj", "down_proj"]))
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.5)
+        save_adapter(model, tmp_path / place, base=str(base))
+        logits.append(model(tokens))
+    torch.testing.assert_close(open_model(str(tmp_path / "second"))[0](tokens), logits[1], rtol=0, atol=1e-4)
+    assert (logits[0] - logits[1]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize(

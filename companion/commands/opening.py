@@ -27,7 +27,7 @@ def open_model(place: str) -> tuple[GPT, ChatTokenizer]:
         return _open_plain(place)
     from companion.finetune import load_adapter, merge_and_unload  # takes seconds, which others need not wait for
 
-    model, tokenizer = _open_plain(read_json(folder / _ADAPTER).get("base_model_name_or_path") or ASSISTANT)
+    model, tokenizer = open_model(read_json(folder / _ADAPTER).get("base_model_name_or_path") or ASSISTANT)
     return merge_and_unload(load_adapter(model, folder)).eval(), tokenizer
 
 
