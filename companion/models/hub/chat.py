@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,9 @@ from companion.models.hub.gguf import GGUFFile, find_gguf
 from companion.models.hub.gguf_tokenizer import read_special_tokens, read_tokenizer
 
 _TEMPLATE = "chat_template"
+_GENERATION, _STOPS = "generation_config.json", "eos_token_id"
 _END_OF_TEXT = "<|endoftext|>"
+_MARK = re.compile(r"[^\w\s]")  # what a word has not, nor a run of spaces, which tokenizers add too
 _PRIVATE_USE = range(0xE000, 0xF900)  # characters that mean nothing, by Unicode's design
 
 
@@ -24,7 +26,8 @@ class ChatTokenizer:
     """Text to tokens and back, and conversations to tokens, with the names that transformers gives these methods.
 
     A special token is written by the chat template only: a text or a message that says ``<|im_end|>`` is ordinary text,
-    so no user can end a turn or speak for another.
+    so no user can end a turn or speak for another. That holds too of marks that a template writes and a tokenizer does
+    not call special, such as ``<｜User｜>``; but what the assistant writes with them (``<think>``) stays what it is.
 
     Args:
         tokenizer: splits texts into tokens.
@@ -53,8 +56,10 @@ class ChatTokenizer:
         self.end_of_turn = end_of_turn
         added = tokenizer.get_added_tokens_decoder().items()
         self._special_ids = {token.content: index for index, token in added if token.special}
-        longest_first = sorted(self._special_ids, key=len, reverse=True)
-        self._spelled = re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
+        self._spelled = _any_of(self._special_ids)
+        others = [token.content for _, token in added if not token.special]
+        self._marks = _any_of(text for text in others if text in (template or "") and _MARK.search(text))
+        self._more_stops: list[int] = []
 
     @property
     def vocab_size(self) -> int:
@@ -68,8 +73,8 @@ class ChatTokenizer:
 
     @property
     def stop_tokens(self) -> list[int]:
-        """The tokens at which an answer is over."""
-        return sorted({self.end_of_turn, self.end_of_text})
+        """The tokens at which an answer is over: these two, and those that the model's folder names."""
+        return sorted({self.end_of_turn, self.end_of_text, *self._more_stops})
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text; no special token is added.
@@ -120,23 +125,26 @@ class ChatTokenizer:
                 "expected a model with a chat template, got one without: encode its text as it was trained"
             )
         check_messages(messages)
-        marked, mark = self._marked(messages)
-        rendered = render(self.template, marked, add_generation_prompt=add_generation_prompt, special=self.special)
+        said = "".join([self.template, *(message["content"] for message in messages)])
+        free = (chr(code) for code in _PRIVATE_USE if chr(code) not in said)
+        glue, cut = next(free), next(free)
+        broken = [self._broken(message, glue, cut) for message in messages]
+        rendered = render(self.template, broken, add_generation_prompt=add_generation_prompt, special=self.special)
         tokens: list[int] = []
         for piece in self._spelled.split(rendered):
             index = self._special_ids.get(piece)
-            tokens += [index] if index is not None else self.encode(piece.replace(mark, ""))
+            if index is not None:
+                tokens.append(index)
+            else:  # whole, a mark that is not special would be found in it again
+                tokens += [token for part in piece.replace(glue, "").split(cut) for token in self.encode(part)]
         return tokens
 
-    def _marked(self, messages: Sequence[Message]) -> tuple[list[Message], str]:
-        """Messages with a mark inside each special token that they spell out, so that it is none, and the mark."""
-        said = "".join([str(self.template), *(message["content"] for message in messages)])
-        mark = next(chr(code) for code in _PRIVATE_USE if chr(code) not in said)
-
-        def broken(found: re.Match[str]) -> str:
-            return found[0][0] + mark + found[0][1:]
-
-        return [{**message, "content": self._spelled.sub(broken, message["content"])} for message in messages], mark
+    def _broken(self, message: Message, glue: str, cut: str) -> Message:
+        """The message with a character inside each special token and mark that it spells out, so that it is none."""
+        text = self._spelled.sub(lambda found: found[0][0] + glue + found[0][1:], message["content"])
+        if message["role"] != "assistant":
+            text = self._marks.sub(lambda found: found[0][0] + cut + found[0][1:], text)
+        return {**message, "content": text}
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Self:
@@ -154,9 +162,9 @@ class ChatTokenizer:
         named = {name: value for name, value in config.items() if name.endswith("_token")}
         contents = {name: value["content"] if isinstance(value, dict) else value for name, value in named.items()}
         special = {name: token for name, token in contents.items() if isinstance(token, str)}
-        jinja = folder / f"{_TEMPLATE}.jinja"
-        template = jinja.read_text(encoding="utf8") if jinja.is_file() else config.get(_TEMPLATE)
-        return cls(_load_tokenizer(folder / "tokenizer.json"), template, special)
+        found = cls(_load_tokenizer(folder / "tokenizer.json"), _read_template(folder, config), special)
+        found._more_stops = _read_stops(folder, found.tokenizer)
+        return found
 
     @classmethod
     def from_gguf(cls, file: GGUFFile) -> Self:
@@ -172,6 +180,8 @@ class ChatTokenizer:
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf8")
         if self.template is not None:
             (folder / f"{_TEMPLATE}.jinja").write_text(self.template, encoding="utf8")
+        if self._more_stops:
+            (folder / _GENERATION).write_text(json.dumps({_STOPS: self.stop_tokens}) + "\n", encoding="utf8")
 
 
 def _load_tokenizer(path: Path) -> Tokenizer:
@@ -181,3 +191,33 @@ def _load_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no narrower type
         raise ValueError(f"expected a tokenizer in {path}, got something else ({error})") from error
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """What finds each of the texts, the longest first; nothing where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
+
+
+def _read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
+    """The template of a file of its own, else that of the config; of several, which have names, the default one."""
+    jinja = folder / f"{_TEMPLATE}.jinja"
+    if jinja.is_file():
+        return jinja.read_text(encoding="utf8")
+    found = config.get(_TEMPLATE)
+    if isinstance(found, list):
+        found = next((each.get("template") for each in found if each.get("name") == "default"), found)
+    if not isinstance(found, str | None):
+        raise ValueError(f"expected a chat template, or several of which one is the default, in {folder}, got {found}")
+    return found
+
+
+def _read_stops(folder: Path, tokenizer: Tokenizer) -> list[int]:
+    """The tokens that end an answer by ``generation_config.json``, where Llama 3 names the end of a turn."""
+    if not (folder / _GENERATION).is_file():
+        return []
+    found = read_json(folder / _GENERATION).get(_STOPS)
+    stops = found if isinstance(found, list) else [] if found is None else [found]
+    if wrong := [token for token in stops if type(token) is not int or tokenizer.id_to_token(token) is None]:
+        raise ValueError(f"expected {_STOPS} in {folder / _GENERATION} to be tokens, got {wrong[0]!r}")
+    return stops

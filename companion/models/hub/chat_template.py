@@ -2,12 +2,12 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from typing import Literal, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 #: Who says a message.
 Role = Literal["system", "user", "assistant"]
-#: One message: its ``role``, a :data:`Role`, and its ``content``, a text.
-Message = Mapping[str, str]
+#: One message: its ``role``, a :data:`Role`, its ``content``, a text, and what else a template may know.
+Message = Mapping[str, Any]
 
 
 def check_messages(messages: Sequence[Message]) -> None:
@@ -29,6 +29,9 @@ def render(
 ) -> str:
     """The conversation as one text, rendered as transformers does: in a sandbox, since templates are others' programs.
 
+    Departure: there is no date (``strftime_now``), without which templates take one of their own: a conversation has
+    the same tokens on every day, so that a run can go on tomorrow.
+
     Raises:
         ImportError: where Jinja2 is not installed.
         ValueError: where the template is damaged, or refuses the conversation.
@@ -49,7 +52,7 @@ def render(
     environment.globals["raise_exception"] = raise_exception
     try:
         return environment.from_string(template).render(
-            messages=messages, add_generation_prompt=add_generation_prompt, **special
+            messages=messages, add_generation_prompt=add_generation_prompt, tools=None, documents=None, **special
         )
-    except TemplateError as error:
+    except Exception as error:  # a program may fail in any way
         raise ValueError(f"expected a conversation that the model's chat template takes, got: {error}") from error
