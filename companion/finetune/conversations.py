@@ -42,17 +42,19 @@ def encode_conversation(tokenizer: ChatTokenizer, messages: Conversation) -> tup
 
     An answer's tokens are those that the chat template puts behind the beginning of the assistant's turn, up to the
     token that ends it, which counts: without it no answer would learn to end. What a template writes behind that token
-    (SmolLM2's a line break) does not count, for the model is not asked again there.
+    (SmolLM2's a line break) does not count, for the model is not asked again there. An answer with ``"weight": 0``, as
+    OpenAI's files mark those that only lead to a later one, does not count either.
 
     Args:
         tokenizer: with the chat template that the model was trained by.
-        messages: who said what; each of the assistant's messages counts.
+        messages: who said what; each of the assistant's messages counts, unless its weight is 0.
 
     Raises:
         ImportError: where Jinja2 is not installed.
         ValueError: where the tokenizer has no template, or that refuses the conversation; where no message is the
             assistant's, one is empty, or it comes first; where the template writes earlier turns in another way once
-            later ones have come, or an answer's first characters (a line break) make one token with the prompt's last.
+            later ones have come, or does not write the token that ends an answer, or an answer's first characters (a
+            line break) make one token with the prompt's last.
 
     Example:
         >>> from companion.data import train_tokenizer
@@ -76,10 +78,22 @@ def encode_conversation(tokenizer: ChatTokenizer, messages: Conversation) -> tup
                     f"expected the tokens of message {place} to follow those of the messages before it, got others: "
                     f"it begins with white space, or the template writes earlier turns in another way"
                 )
-            answer = whole[len(before) : len(after)]
-            ends = answer.index(tokenizer.end_of_turn) + 1 if tokenizer.end_of_turn in answer else len(answer)
-            learned[len(before) : len(before) + ends] = [True] * ends
+            ends = _end(whole[len(before) : len(after)], tokenizer)
+            learned[len(before) : len(before) + ends] = [bool(message.get("weight", 1))] * ends
     return whole, learned
+
+
+def _end(answer: list[int], tokenizer: ChatTokenizer) -> int:
+    """How many tokens an answer has up to the one that ends it."""
+    stops = tokenizer.stop_tokens
+    end = next((place for place, token in enumerate(answer, start=1) if token in stops), None)
+    if end is None:
+        names = ", ".join(repr(tokenizer.decode([token])) for token in stops)
+        raise ValueError(
+            f"expected a template that ends an answer with {names}, at which the model stops, got one without: no answer "
+            f"would learn to end; name the token that ends a turn as eos_token"
+        )
+    return end
 
 
 def hold_out(
@@ -118,8 +132,12 @@ def check_learnable(messages: Conversation) -> None:
     """
     check_messages(messages)
     answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
-    if not answers:
-        raise ValueError("expected an assistant's message to learn from, got none")
+    weights = [messages[place].get("weight", 1) for place in answers]
+    if wrong := [weight for weight in weights if weight not in (0, 1)]:
+        raise ValueError(f"expected an assistant's message with weight 0 or 1, got {wrong[0]!r}")
+    if not any(weights):
+        got = "none" if not answers else "none with a weight above 0"
+        raise ValueError(f"expected an assistant's message to learn from, got {got}")
     if answers[0] == 0:
         raise ValueError("expected a conversation that begins with a user or the system, got the assistant's first")
     if empty := [place for place in answers if not messages[place]["content"].strip()]:
@@ -131,6 +149,8 @@ def _first_question(chat: Conversation) -> str:
 
 
 def _conversation(record: Record, place: str) -> Conversation:
+    if record.get("tools") or record.get("functions"):
+        raise ValueError(f"expected conversations without tools, got some in {place}: no template here is told of them")
     if "messages" in record:
         found = record["messages"]
     else:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 import transformers
+from tokenizers import AddedToken
 from torch.nn import functional as F
 
 from companion.data import train_tokenizer
@@ -75,6 +76,25 @@ def test_what_is_learned_is_what_the_assistant_says_whatever_it_says(smollm):
     assert tokens[:first] == smollm.apply_chat_template(CHAT[:2], add_generation_prompt=True)
 
 
+def test_an_answer_of_weight_0_leads_to_a_later_one(tokenizer, tmp_path):
+    """As in OpenAI's files: what is only to be improved on is not learned."""
+    chat = [CHAT[1], {**CHAT[2], "weight": 0}, *CHAT[3:4], {**CHAT[4], "weight": 1}]
+    read = read_conversations(rows_of(tmp_path, {"messages": chat}))[0]
+    tokens, learned = encode_conversation(tokenizer, read)
+    assert tokenizer.decode([token for token, one in zip(tokens, learned, strict=True) if one]) == "四<|endoftext|>"
+    assert tokens == encode_conversation(tokenizer, CHAT[1:])[0]
+
+
+@pytest.mark.parametrize("end", ["", "<end>"])
+def test_a_template_by_which_no_answer_would_learn_to_end_is_refused(tokenizer, end):
+    """Tokens behind which the model goes on: text, or a special token at which it does not stop (trl's issue 5988)."""
+    inner = train_tokenizer(["a text"], 257)
+    inner.add_special_tokens([AddedToken("<end>", special=True, normalized=False)])
+    never = ChatTokenizer(inner, TEMPLATE.replace("<|endoftext|>", end), tokenizer.special)
+    with pytest.raises(ValueError, match="^expected a template that ends an answer with '<|endoftext|>', .* got one"):
+        encode_conversation(never, CHAT[1:3])
+
+
 def test_the_loss_is_the_mean_over_the_answers_tokens(tokenizer, model):
     data = ChatBatches(tokenizer, NUMBERS, NUMBERS[:3], block_size=97)
     tokens, targets = data.batch(0, 5, seed=0)
@@ -134,6 +154,9 @@ def test_rows_of_both_kinds(tmp_path):
         ({"messages": [{"role": "root", "content": "x"}]}, r"message with role in .*'root'.*\(in .*rows\.jsonl:2\)"),
         ({"messages": []}, r"expected a list of at least one message, got \[\] \(in .*:2\)"),
         ({"messages": "hello"}, r"message with role in .*, got 'h' \(in .*:2\)"),
+        ({"messages": [CHAT[1], {**CHAT[2], "weight": 2}]}, r"message with weight 0 or 1, got 2 \(in .*:2\)"),
+        ({"messages": [CHAT[1], {**CHAT[2], "weight": 0}]}, r"to learn from, got none with a weight above 0"),
+        ({"messages": CHAT, "tools": [{"type": "function"}]}, r"without tools, got some in .*rows\.jsonl:2"),
         ("[1]", r"a JSON object in .*rows\.jsonl:2, got none"),
         ("{", r"a JSON object in .*rows\.jsonl:2, got something else"),
     ],
