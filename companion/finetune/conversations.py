@@ -90,8 +90,8 @@ def _end(answer: list[int], tokenizer: ChatTokenizer) -> int:
     if end is None:
         names = ", ".join(repr(tokenizer.decode([token])) for token in stops)
         raise ValueError(
-            f"expected a template that ends an answer with {names}, at which the model stops, got one without: no answer "
-            f"would learn to end; name the token that ends a turn as eos_token"
+            f"expected a template that ends an answer with {names}, at which the model stops, got one without: no "
+            f"answer would learn to end; name the token that ends a turn as eos_token"
         )
     return end
 

@@ -124,7 +124,8 @@ def with_marks(template, *marks):
 
 
 MARKED = """\
-{%- for m in messages %}{% if m.role == 'user' %}<｜User｜>{% else %}<｜Assistant｜>{% endif %}{{ m.content }}<|endoftext|>
+{%- for m in messages %}{% if m.role == 'user' %}<｜User｜>{% else %}<｜Assistant｜>{% endif %}
+{{- m.content }}<|endoftext|>
 {% endfor %}{% if add_generation_prompt %}<｜Assistant｜>{% endif %}{#    and </think> #}"""
 
 
