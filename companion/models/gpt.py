@@ -35,12 +35,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from companion.models.checks import IGNORED, check_targets, check_values, count_targets
+from companion.models.checks import check_targets, check_values, count_targets
 from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_layers.attention import CausalSelfAttention
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.feed_forward import FeedForward, SwiGLU
 from companion.models.gpt_layers.generation import make_writer, stream, write
+from companion.models.gpt_layers.loss import token_loss
 from companion.models.gpt_layers.rotary import Rotation, rotation
 from companion.models.gpt_layers.writing import Writer, WritingOptions, positions, visible
 from companion.models.hub.gpt import read_folder, write_folder
@@ -134,7 +135,7 @@ class GPT(nn.Module):
             raise ValueError(f"expected targets of shape {tuple(tokens.shape)}, as tokens, got {tuple(targets.shape)}")
         logits = self(tokens)
         check_targets("targets", targets, self.config.vocab_size, do=self._other_vocabulary)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        return token_loss(logits.flatten(0, 1), targets.flatten())
 
     def n_targets(self, tokens: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]) -> int:
         """The number of tokens that count: what the mean of :meth:`loss` is over."""

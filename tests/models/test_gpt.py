@@ -7,6 +7,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from companion.models import GPT, GPTConfig
+from companion.models.gpt_layers import attention
+from companion.models.gpt_layers.loss import token_loss
 
 # Distinct primes where the model allows it, so that a swapped axis fails.
 CONFIG = GPTConfig(vocab_size=211, block_size=37, n_layer=3, n_head=5, n_embd=35, bias=True)
@@ -126,6 +128,35 @@ def test_learns_one_batch_by_heart(dtype, device):
         optimizer.step()
         optimizer.zero_grad()
     assert loss.item() < 0.1
+
+
+def test_in_bfloat16_on_a_cpu_attention_by_the_formula_is_that_of_the_fused_kernel(monkeypatch):
+    q, k, v = (torch.randn(2, 5, 31, 7, dtype=torch.float64) for _ in range(3))
+    fused = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(attention.causal_attention(q, k, v), fused)
+
+    torch.manual_seed(0)
+    model, x, y, found = GPT(CONFIG), tokens(), tokens(), []
+    for short in (attention.SHORT, 30):  # by the formula, then by the kernel: there are 31 positions
+        monkeypatch.setattr(attention, "SHORT", short)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.loss(x, y)
+        found.append((loss.detach(), *torch.autograd.grad(loss, list(model.parameters()))))
+    assert any(not torch.equal(a, b) for a, b in zip(*found, strict=True))
+    for by_formula, by_kernel in zip(*found, strict=True):
+        assert (by_formula - by_kernel).norm() < 0.02 * by_kernel.norm()
+
+
+def test_the_loss_of_bfloat16_logits_is_that_of_the_same_in_float32():
+    logits, targets = torch.randn(601, 211).bfloat16().requires_grad_(), torch.randint(211, (601,))
+    targets[::7] = -100
+    whole = logits.detach().float().requires_grad_()
+    expected = F.cross_entropy(whole, targets)
+    expected.backward()
+    found = token_loss(logits, targets)
+    found.backward()
+    torch.testing.assert_close(found, expected, atol=0, rtol=1e-6)
+    assert torch.equal(logits.grad, whole.grad.bfloat16())
 
 
 def test_dropout_acts_in_training_only():

@@ -9,12 +9,16 @@ from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.rotary import Rotation, rotate
 
+#: Positions up to which :func:`causal_attention` is faster than the fused kernel, in bfloat16 on a CPU.
+SHORT = 512
+
 
 class CausalSelfAttention(nn.Module):
     r"""Multi-head attention, :math:`\mathrm{softmax}(QK^\top/\sqrt{d} + M)V` with M = -∞ where a position is later.
 
     With ``n_kv_head`` below ``n_head``, groups of query heads share a head of keys and values (Ainslie et al. 2023).
-    Computed by torch's fused kernel, whose memory is linear in time (Dao et al. 2022), not by the formula as it stands.
+    Computed by torch's fused kernel, whose memory is linear in time (Dao et al. 2022), not by the formula as it stands;
+    but for short sequences in bfloat16 on a CPU, where two plain matrix products take half the time.
     """
 
     def __init__(self, config: GPTConfig) -> None:
@@ -65,6 +69,8 @@ class CausalSelfAttention(nn.Module):
         else:  # the cache takes both in one go
             q, kv = (part.transpose(1, 2) for part in heads.split_with_sizes((self.n_head, 2 * self.kv_heads), dim=2))
             k, v = cache.extend(layer, kv).chunk(2, dim=1)
+        if cache is None and mask is None and self._by_formula(q):
+            return self.c_proj(causal_attention(q, k, v).transpose(1, 2).flatten(2))
         # Where there is no mask, one new position sees everything. Several are only ever asked for on an empty cache.
         y = F.scaled_dot_product_attention(
             q,
@@ -76,3 +82,20 @@ class CausalSelfAttention(nn.Module):
             enable_gqa=self.kv_heads < self.n_head,  # copying each head for its group takes longer
         )
         return self.c_proj(y.transpose(1, 2).flatten(2))
+
+    def _by_formula(self, q: Float[Tensor, "batch head new dim"]) -> bool:
+        plain = self.kv_heads == self.n_head and not (self.training and self.dropout)
+        return plain and q.dtype is torch.bfloat16 and q.device.type == "cpu" and q.shape[2] <= SHORT
+
+
+def causal_attention(
+    q: Float[Tensor, "batch head time dim"],
+    k: Float[Tensor, "batch head time dim"],
+    v: Float[Tensor, "batch head time dim"],
+) -> Float[Tensor, "batch head time dim"]:
+    """What each position gathers, by the formula: memory grows with the square of time."""
+    rows, (time, dim) = q.shape[:2], q.shape[2:]
+    q, k, v = (part.flatten(0, 1) for part in (q, k, v))
+    later = torch.full((time, time), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
+    scores = torch.baddbmm(later, q, k.mT, alpha=dim**-0.5)
+    return torch.bmm(scores.softmax(dim=-1), v).unflatten(0, rows)
