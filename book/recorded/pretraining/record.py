@@ -1,10 +1,12 @@
 """Makes the recorded runs of the chapter *Pretraining* again: ``python book/recorded/pretraining/record.py``.
 
-``gpt``: the chapter's model, trained for longer than a minute. ``grid``: small models by width, steps and seed, each at
-the end of a schedule of its own. ``optimizers``: AdamW and Muon at three rates each. ``assistant``: what a pretrained
-assistant and a compressor need for documents of the test text.
+``gpt``: the chapter's model, trained for longer than a minute. ``short``: the same on a schedule of 300 steps; a row a step,
+weights in half precision. ``grid``: small models by width, steps and seed, each at the end of a schedule of its own.
+``optimizers``: AdamW and Muon at three rates each. ``assistant``: what a pretrained assistant and a compressor need for
+documents of the test text. ``compressors``: by how many bytes each module makes the compressed test text longer.
 """
 
+import gzip
 import hashlib
 import itertools
 import lzma
@@ -24,9 +26,10 @@ from recording import Run, record, write
 
 HERE = Path(__file__).parent
 VOCABULARY, BLOCK, BATCH = 500, 128, 8
-STEPS = 8_000  # of the run gpt
+STEPS, SHORT = 8_000, 300  # of the runs gpt and short
 WIDTHS, LENGTHS, SEEDS = (16, 32, 64), (100, 200, 400), (0, 1, 2)
 RATES = {"adamw": (2e-3, 4e-3, 8e-3), "muon": (6e-3, 1.2e-2, 2.4e-2)}
+XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
 PER_MODULE = 500  # bytes of each test module that the assistant reads
 
 
@@ -90,6 +93,29 @@ def record_gpt() -> None:
         HERE / "gpt.csv",
         ("step", "training_nats", "validation_nats"),
         curve(history),
+    )
+
+
+def record_short() -> None:
+    """Loss of every step of the short run, loss on the watched text at some, and the weights."""
+    train, watched = tokens()
+    model = new_model(96, 2, seed=0)
+    batches = data.TokenBatches(train, watched, block_size=BLOCK)
+    history = training.fit(model, batches, plan(SHORT, eval_every=SHORT // 6))
+    weights = {name: each.half() for name, each in model.state_dict().items()}
+    save_file(weights, HERE / "short.safetensors")
+    watched_at = history.validation.to_dict()
+    write(
+        HERE / "short.csv",
+        ("step", "training_nats", "validation_nats"),
+        (
+            (
+                step,
+                f"{loss:.5f}",
+                f"{watched_at[step]:.5f}" if step in watched_at else "",
+            )
+            for step, loss in history.frame["loss"].items()
+        ),
     )
 
 
@@ -165,8 +191,7 @@ def excerpts(test: list[data.Document]) -> list[data.Document]:
 
 def xz(raw: bytes) -> int:
     """Bytes of the compressed text, without the container around it."""
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
-    return len(lzma.compress(raw, format=lzma.FORMAT_RAW, filters=filters))
+    return len(lzma.compress(raw, format=lzma.FORMAT_RAW, filters=XZ))
 
 
 def record_assistant() -> None:
@@ -199,12 +224,35 @@ def record_assistant() -> None:
     )
 
 
+def record_compressors() -> None:
+    """The test text as one stream: by how many bytes each module makes its compressed file longer."""
+    train, _, test = texts()
+    before = "\n\n".join(document.text for document in train).encode()
+    xz_as_file = {"format": lzma.FORMAT_XZ, "filters": XZ}
+    ways = {
+        "gzip": lambda raw: len(gzip.compress(raw, 9)),
+        "xz": lambda raw: len(lzma.compress(raw, **xz_as_file)),
+        "xz_after": lambda raw: len(lzma.compress(before + raw, **xz_as_file)),
+    }
+    so_far, rows = b"", []
+    was = {"gzip": 0, "xz": 0, "xz_after": ways["xz_after"](b"")}
+    for module, of_module in itertools.groupby(test, key=lambda each: each.module):
+        piece = "\n\n".join(document.text for document in of_module).encode()
+        so_far += (b"\n\n" if so_far else b"") + piece
+        now = {name: way(so_far) for name, way in ways.items()}
+        rows.append((module, *(now[name] - was[name] for name in ways)))
+        was = now
+    write(HERE / "compressors.csv", ("module", *ways), rows)
+
+
 TOKENIZERS = ("tokenizers",)
 RUNS = {
     "gpt": Run(record_gpt, packages=TOKENIZERS),
+    "short": Run(record_short, packages=TOKENIZERS),
     "grid": Run(record_grid, SEEDS, TOKENIZERS),
     "optimizers": Run(record_optimizers, SEEDS[:2], TOKENIZERS),
     "assistant": Run(record_assistant, packages=TOKENIZERS),
+    "compressors": Run(record_compressors),
 }
 
 
