@@ -1,8 +1,8 @@
 """Makes the recorded runs of the chapter *Judging answers* again: ``python book/recorded/judging_answers/record.py``.
 
 ``choices``: variants of SmolLM2 on multiple choice, a row a variant and question, with the log-likelihood of each
-choice. ``written``: answers in its own words about paragraphs. ``code``: programs for tasks of HumanEval.
-``verdicts``: the assistant as a judge of sentences of reviews. ``preferences``: the assistant as a judge of two
+choice; ``tuned``: the same with the first seed's adapter of *Fine-tuning*. ``written``: answers in its own words about
+paragraphs. ``code``: programs for tasks of HumanEval. ``verdicts``: the assistant as a judge of sentences of reviews. ``preferences``: the assistant as a judge of two
 replies, each pair in both orders. Each begins where it was broken off.
 """
 
@@ -25,6 +25,7 @@ from companion.data import (
     human_eval,
     rated_sentences,
 )
+from companion.finetune import load_adapter, merge_and_unload
 from companion.models import GPT, smollm2
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.hub.chat import ChatTokenizer
@@ -78,6 +79,11 @@ def rounded(model: GPT, bits: int, group_size: int | None, scheme: str) -> None:
             each.weight.copy_(kept.dequantize())
 
 
+def tuned(model: GPT) -> None:
+    """With the adapter that *Fine-tuning* trained on 70 requests of the intents."""
+    merge_and_unload(load_adapter(model, HERE.parent / "finetuning" / "adapter"))
+
+
 #: What is done to the weights, how many examples it is shown, and which draw of them.
 VARIANTS: dict[str, tuple[Callable[[GPT], None], int, int]] = {
     "plain": (plain, 0, 0),
@@ -88,7 +94,9 @@ VARIANTS: dict[str, tuple[Callable[[GPT], None], int, int]] = {
     "1 example": (plain, 1, 0),
     "int8": (partial(rounded, bits=8, group_size=None, scheme="symmetric"), 0, 0),
     "3 examples, draw 2": (plain, 3, 1),
+    "tuned": (tuned, 0, 0),
 }
+ON_BOARD = [name for name in VARIANTS if name != "tuned"]
 
 
 @cache
@@ -353,7 +361,16 @@ RUNS = {
             extend,
             "choices.csv",
             ("variant", "set", "question", "log_likelihoods"),
-            VARIANTS,
+            ON_BOARD,
+            choice_rows,
+        )
+    ),
+    "tuned": Run(
+        partial(
+            extend,
+            "tuned.csv",
+            ("variant", "set", "question", "log_likelihoods"),
+            ["tuned"],
             choice_rows,
         )
     ),
