@@ -36,8 +36,8 @@ def test_five_matches_a_promise_and_the_credit_are_printed(photo, capsys, query)
         ([""], "expected words, 1 to 200 letters"),
         (["красный"], "expected English or Chinese words"),
         (["龘"], "expected Chinese with a character of some name"),
-        (["nothing.png"], "expected a picture file, got nothing.png"),
-        (["car", "--picture", "nothing.jpg"], "expected a picture file, got nothing.jpg"),
+        (["nothing.png"], "expected a file with a picture, got nothing.png"),
+        (["car", "--picture", "nothing.jpg"], "expected a file with a picture, got nothing.jpg"),
         (["a.png", "--picture", "b.png"], "expected words beside --picture, got a second picture, a.png"),
     ],
 )
@@ -52,4 +52,4 @@ def test_what_cannot_be_is_one_line(capsys, arguments, message):
 def test_a_broken_picture_is_one_line(tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     assert main(["match", str(tmp_path / "broken.png")]) == 2
-    assert re.fullmatch(r"error: expected a whole PNG, JPEG or WebP, got .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"error: expected a PNG, JPEG, GIF or WebP picture, got .*\n", capsys.readouterr().err)

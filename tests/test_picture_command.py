@@ -10,7 +10,7 @@ from PIL import Image
 
 from companion.__main__ import main
 from companion.cases import pictures as cases
-from companion.cases.pictures import reading
+from companion.cases.picture_file import MOST_PIXELS
 
 
 @pytest.fixture
@@ -153,5 +153,5 @@ def test_what_a_user_can_put_right_is_one_line(photo, tmp_path, capsys, spoil, m
 def test_a_large_picture_is_refused_before_its_pixels_are_read(tmp_path, monkeypatch):
     large(tmp_path / "large.png")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("pixels were read"))
-    with pytest.raises(ValueError, match=f"expected at most {reading.MOST_PIXELS:,} pixels"):
+    with pytest.raises(ValueError, match=f"expected at most {MOST_PIXELS:,} pixels"):
         cases.read_picture(tmp_path / "large.png")

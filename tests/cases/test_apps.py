@@ -143,7 +143,7 @@ def test_words_and_pictures_find_pictograms(address, tmp_path):
         ("imaging", b"no picture", "scan.dcm", "expected"),
         ("score", b"a,b\n1,2\n", "applicants.csv", "expected"),
         ("match", b"?!", None, "expected words"),
-        ("match", b"no picture", "photo.png", "expected a whole PNG, JPEG or WebP"),
+        ("match", b"no picture", "photo.png", "expected a PNG, JPEG, GIF or WebP picture"),
         ("recommend", b"a,b\n1,2\n", "ratings.csv", "expected one column user and one column item"),
         ("picture", b"no picture", "photo.png", "expected a PNG, JPEG, GIF or WebP picture"),
     ],

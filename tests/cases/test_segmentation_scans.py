@@ -124,7 +124,7 @@ def enormous_picture(path):
         (lambda path: path.write_bytes(b"\0" * 128 + b"DICM" + b"\x12" * 500), "expected"),
         (truncated, "expected a whole DICOM file"),
         (cut_picture, "expected a whole picture"),
-        (enormous_picture, "expected at most 16,777,216 pixels, got many more"),
+        (enormous_picture, "expected at most 16,777,216 pixels, got far more"),
         (lambda path: changed(path, NumberOfFrames=5), "expected one gray slice, got 5 frames"),
         (lambda path: changed(path, SamplesPerPixel=3), "expected one gray slice, got 1 frames of 3"),
         (lambda path: changed(path, Rows=60_000, Columns=60_000), "expected 16×16 to 16,777,216 pixels"),

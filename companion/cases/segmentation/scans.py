@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
-from PIL import Image
+
+from companion.cases.picture_file import is_deep, laid_on, open_picture
 
 #: A larger file is not opened, in bytes: one slice is never so large.
 MOST_BYTES = 64 * 2**20
@@ -59,8 +60,8 @@ def read_scan(path: str | Path) -> Scan:
     """One slice from a file: DICOM where it is one, whatever it is called, else PNG or JPEG.
 
     Stored numbers are turned into values by rescale slope and intercept; MONOCHROME1, in which large is dark, is turned
-    round. The window is the file's first, or the 1st to 99th percentile. Nothing in the file is executed, and nothing
-    that it names is opened.
+    round. The window is the file's first, or the 1st to 99th percentile. PNG and JPEG are turned upright as the camera
+    says, and black where they are transparent. Nothing in the file is executed, and nothing that it names is opened.
 
     Raises:
         FileNotFoundError: where there is no such file.
@@ -92,18 +93,11 @@ def read_scan(path: str | Path) -> Scan:
 
 
 def _picture(path: Path) -> Scan:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG")) as picture:
-                _check_size(path, picture.height, picture.width)
-                deep = picture.mode.startswith("I")
-                values = np.array(picture if deep else picture.convert("L"), dtype=np.float32)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ValueError(f"expected at most {MOST_PIXELS:,} pixels, got many more in {path}") from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"expected a whole picture in {path}, got one that cannot be read ({error})") from None
-    values /= 65_535 if deep else 255
+    picture = open_picture(path, most_pixels=MOST_PIXELS)
+    if is_deep(picture):
+        values = np.array(picture, dtype=np.float32) / 65_535
+    else:
+        values = np.array(laid_on(picture, "black").convert("L"), dtype=np.float32) / 255
     return Scan(values, _percentiles(values), None, "picture")
 
 
