@@ -53,6 +53,7 @@ def affordable_flops(dollars: float, *, peak: float, utilization: float, price: 
     >>> round(affordable_flops(bill.dollars, peak=989e12, utilization=0.4, price=2.5) / 1e21, 9)
     1.0
     """
+    check_positive("dollars", dollars)
     return dollars / training_bill(1.0, peak=peak, utilization=utilization, price=price).dollars
 
 

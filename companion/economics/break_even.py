@@ -7,9 +7,10 @@ import pandas as pd
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from companion.checks import is_number
 from companion.economics.queues import servers_needed
 from companion.stats.base.checks import as_given
-from companion.stats.base.options import check_positive
+from companion.stats.base.options import check_positive, check_share
 
 #: What a month costs at a volume, in dollars: one number, or a draw for each way the world may be.
 MonthlyCost = Callable[[float], ArrayLike]
@@ -82,14 +83,15 @@ def hosting_cost(
         peak: the rate of the busiest hour beside the average, 1 or more.
 
     Raises:
-        ValueError: for numbers that are not positive, or a peak below 1.
+        ValueError: for numbers that are not positive, a level outside (0, 1), or a peak below 1.
 
     >>> hosting_cost(500_000, hourly_price=2.5, service=[0.2, 0.3, 0.4], seconds=1.0, peak=3).tolist()
     [1825.0, 3650.0, inf]
     """
     for name, value in (("volume", volume), ("seconds", seconds)):
         check_positive(name, value)
-    if not peak >= 1:
+    check_share("level", level, "0.95 is the 95th percentile")
+    if not is_number(peak) or not 1 <= peak < float("inf"):
         raise ValueError(f"expected peak of at least 1, got {peak!r}: it is the busiest hour beside the average one")
     price, times = np.broadcast_arrays(
         np.atleast_1d(as_given("hourly_price", hourly_price)), np.atleast_1d(as_given("service", service))

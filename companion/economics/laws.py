@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from companion.checks import is_number
 from companion.stats.base.options import check_positive
 
 
@@ -64,7 +65,10 @@ class LossLaw:
             check_positive(name, value)
 
     def loss(self, parameters: float, tokens: float) -> float:
-        """The loss expected of a model of ``parameters`` trained on ``tokens``, in nats a token."""
+        """The loss expected of ``parameters`` trained on ``tokens``, in nats a token; both may be infinite."""
+        for name, size in (("parameters", parameters), ("tokens", tokens)):
+            if not is_number(size) or size <= 0:
+                raise ValueError(f"expected {name} to be a number above 0, got {size!r}")
         of_size = self.coefficient_n * parameters**-self.exponent_n
         return self.irreducible + of_size + self.coefficient_d * tokens**-self.exponent_d
 
@@ -89,6 +93,7 @@ class LossLaw:
         Raises:
             ValueError: where no amount of text suffices.
         """
+        check_positive("loss", loss)
         left = loss - self.loss(parameters, float("inf"))
         if left <= 0:
             raise ValueError(
@@ -110,6 +115,9 @@ class LossLaw:
         Raises:
             ValueError: for a loss that the law never reaches.
         """
+        check_positive("loss", loss)
+        if not is_number(served) or not 0 <= served < np.inf:
+            raise ValueError(f"expected served, a number of tokens, of at least 0, got {served!r}")
         if loss <= self.irreducible:
             raise ValueError(f"expected a loss above the irreducible {self.irreducible}, got {loss}")
         least = (self.coefficient_n / (loss - self.irreducible)) ** (1 / self.exponent_n)

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, hyp2f1
 
 from companion.checks import is_number
-from companion.stats.base.checks import as_vector
+from companion.stats.base.checks import as_numbers
 from companion.stats.base.options import check_positive
 
 
@@ -80,13 +80,13 @@ class ShiftedBetaGeometric:
         return _log_likelihood(self.alpha, self.beta, _cohort(customers))
 
     def survival(self, periods: ArrayLike) -> Float[np.ndarray, "..."]:
-        """The proportion of customers who are left after so many periods."""
-        t = np.asarray(periods, dtype=float)
+        """The proportion of customers who are left after so many periods, 0 or more."""
+        t = _periods(periods, 0)
         return np.exp(betaln(self.alpha, self.beta + t) - betaln(self.alpha, self.beta))
 
     def retention(self, periods: ArrayLike) -> Float[np.ndarray, "..."]:
-        """Of those who are left after ``periods - 1``, the proportion who stay for one more."""
-        t = np.asarray(periods, dtype=float)
+        """Of those who are left after ``periods - 1``, the proportion who stay for one more; ``periods`` from 1."""
+        t = _periods(periods, 1)
         return (self.beta + t - 1) / (self.alpha + self.beta + t - 1)
 
     def lifetime(self, *, discount: float, after: int = 0) -> float:
@@ -114,12 +114,19 @@ _ALL_ALIKE = 1e5
 
 
 def _cohort(customers: ArrayLike) -> Float[np.ndarray, " periods"]:
-    counts = as_vector("customers", customers).astype(float)
+    (counts,) = as_numbers(customers=customers)
     if len(counts) < 3 or np.any(counts < 0) or np.any(np.diff(counts) > 0):
         raise ValueError("expected customers left after 0, 1, 2, ... periods, three numbers or more that never rise")
     if counts[-1] in (0, counts[0]):
         raise ValueError(f"expected some customers who left and some who stayed, got {counts[0]:g} and {counts[-1]:g}")
     return counts
+
+
+def _periods(periods: ArrayLike, least: int) -> Float[np.ndarray, "..."]:
+    t = np.asarray(periods, dtype=float)
+    if not ((t >= least) & np.isfinite(t)).all():
+        raise ValueError(f"expected periods of at least {least}, got {t.tolist()}")
+    return t
 
 
 def _log_likelihood(alpha: float, beta: float, counts: Float[np.ndarray, " periods"]) -> float:

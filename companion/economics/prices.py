@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from companion.checks import check_whole
+from companion.checks import check_whole, is_number
 from companion.stats.base.checks import as_given
 
 
@@ -19,12 +19,21 @@ class TokenPrices:
         written: of tokens that come back.
         cached: of tokens that are sent, and stand in the provider's cache since an earlier request.
         source: whose they are, and from which list.
+
+    Raises:
+        ValueError: for a price below 0, or none.
     """
 
     read: float
     written: float
     cached: float
     source: str
+
+    def __post_init__(self) -> None:
+        for name in ("read", "written", "cached"):
+            price = getattr(self, name)
+            if not is_number(price) or not 0 <= price < float("inf"):
+                raise ValueError(f"expected {name} in dollars a million tokens, at least 0, got {price!r}")
 
     def bill(self, *, read: int, written: int, cached: int = 0) -> float:
         """Dollars of one request.

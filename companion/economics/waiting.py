@@ -8,11 +8,13 @@ from numpy.typing import ArrayLike
 from companion.checks import check_whole
 from companion.economics.queues import MG1
 from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_share
 
 _GRID, _MEANS = 2**17, 40  # points, and mean waits beyond the longest service that they reach
 
 
+@same_examples("arrivals", "services")
 def simulate_waits(arrivals: ArrayLike, services: ArrayLike, *, servers: int = 1) -> np.ndarray:
     r"""The seconds that each request waits where who comes first is served first, in a queue that starts empty.
 
@@ -29,7 +31,7 @@ def simulate_waits(arrivals: ArrayLike, services: ArrayLike, *, servers: int = 1
         Seconds in the queue, [request].
 
     Raises:
-        ValueError: for lengths that differ, arrivals out of order, or a service below 0.
+        ValueError: for lengths or indexes that differ, arrivals out of order, or a service below 0.
 
     Source:
         Lindley 1952; Kiefer and Wolfowitz 1955 for more than one server.

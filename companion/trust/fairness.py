@@ -6,24 +6,26 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike
 
 from companion.checks import check_one_of
 from companion.stats import Interval, proportion_ci, proportion_difference_ci, sample_size
-from companion.stats.base.checks import as_numbers, as_vector
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_binary, as_groups
 from companion.stats.base.options import check_between, check_level
 
 GroupMetric = Literal["selection_rate", "accuracy", "fpr", "fnr", "ppv"]
 
 
+@same_examples("y_true", "y_pred", "groups")
 def group_metrics(y_true: ArrayLike, y_pred: ArrayLike, groups: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
     """Metrics of each group, each with Wilson's interval.
 
     Args:
         y_true: 0 and 1, or booleans ``[examples]``.
         y_pred: decisions, 0 and 1 or booleans ``[examples]``.
-        groups: of each example, as text or numbers.
+        groups: of each example, as text or numbers; whoever has none is a group of its own, or is left out by you.
         level: intended coverage of each interval.
 
     Returns:
@@ -32,7 +34,7 @@ def group_metrics(y_true: ArrayLike, y_pred: ArrayLike, groups: ArrayLike, *, le
         class 0 for ``fpr``, those of class 1 for ``fnr``, those selected for ``ppv``. Where there are none, it is NaN.
 
     Raises:
-        ValueError: for values other than 0 and 1, or columns of several lengths.
+        ValueError: for values other than 0 and 1, missing ones, columns of several lengths or other indexes.
     """
     check_level(level)
     y, d, g = _columns(y_true, y_pred, groups)
@@ -48,6 +50,7 @@ def group_metrics(y_true: ArrayLike, y_pred: ArrayLike, groups: ArrayLike, *, le
     return pd.DataFrame(rows, columns=columns).set_index(["group", "metric"])
 
 
+@same_examples("y_true", "y_pred", "groups")
 def gap_ci(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -71,7 +74,8 @@ def gap_ci(
         level: intended coverage.
 
     Raises:
-        ValueError: for fewer than two groups, a group that the metric says nothing of, or values other than 0 and 1.
+        ValueError: for fewer than two groups, a group that the metric says nothing of, values other than 0 and 1,
+            missing ones, columns of several lengths or other indexes.
 
     Source:
         Newcombe 1998 for a pair; Bonferroni's inequality for all.
@@ -154,14 +158,10 @@ def n_for_gap(rate: float, gap: float, *, share: float = 0.5, power: float = 0.8
 
 def _columns(
     y_true: ArrayLike, y_pred: ArrayLike, groups: ArrayLike
-) -> tuple[Shaped[np.ndarray, " n"], Shaped[np.ndarray, " n"], Shaped[np.ndarray, " n"]]:
-    y, d = as_numbers(y_true=np.asarray(y_true, dtype=float), y_pred=np.asarray(y_pred, dtype=float))
-    g = as_vector("groups", groups)
-    if len(g) != len(y):
-        raise ValueError(f"expected a group for each of {len(y):,} examples, got {len(g):,}")
-    if not (np.isin(y, (0, 1)).all() and np.isin(d, (0, 1)).all()):
-        raise ValueError("expected y_true and y_pred of 0 and 1: apply the threshold first")
-    return y == 1, d == 1, g
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"], Shaped[np.ndarray, " n"]]:
+    y, d = as_binary("metrics by group", y_true=y_true, y_pred=y_pred)
+    codes, names = as_groups("groups", groups, len(y))
+    return y, d, names[codes]
 
 
 def _events(

@@ -138,8 +138,8 @@ def test_planted_labels_are_found_where_classes_are_told_apart():
 @pytest.mark.parametrize(
     ("labels", "probabilities", "message"),
     [
-        ([0, 1], [[0.5, 0.5]], "expected labels .picture. and probabilities"),
-        ([0, 1], [[0.5, 0.5], [1.5, -0.5]], "expected probabilities from 0 to 1"),
+        ([0, 1], [[0.5, 0.5]], "one row an example in each, got other lengths"),
+        ([0, 1], [[0.5, 0.5], [1.5, -0.5]], "expected probabilities between 0 and 1"),
         ([0, 0], [[0.5, 0.5], [0.5, 0.5]], "expected labels of each class from 0 to 1"),
     ],
 )

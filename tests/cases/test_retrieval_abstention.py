@@ -85,7 +85,7 @@ def test_too_few_without_a_mistake_are_no_evidence():
     ("n", "settings", "message"),
     [
         (18, {}, "at least 19 questions with known answers for a risk of 0.05, got 18"),
-        (50, {"risk": 1.0}, "risk and error between 0 and 1"),
+        (50, {"risk": 1.0}, "risk strictly between 0 and 1"),
         (50, {"of": "most"}, "of to be one of all, answered"),
         (50, {"of": "answered"}, "thresholds for of='answered'"),
         (50, {"thresholds": [0.5]}, "thresholds for of='answered'"),
@@ -100,5 +100,5 @@ def test_refused(n, settings, message):
 
 def test_other_lengths_and_nan_are_refused():
     for scores in (np.ones(49), np.full(50, math.nan)):
-        with pytest.raises(ValueError, match="expected a score for each question"):
+        with pytest.raises(ValueError, match="expected (scores without missing|one row an example in each)"):
             selective_answers(scores, np.zeros(50))

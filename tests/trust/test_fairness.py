@@ -84,7 +84,7 @@ def test_planned_examples_find_the_gap():
         (lambda: gap_ci([0, 1], [0, 1], ["a", "b"], metric="auc"), "metric"),
         (lambda: group_metrics([0, 2], [0, 1], ["a", "b"]), "0 and 1"),
         (lambda: group_metrics([0, 1], [0, 0.7], ["a", "b"]), "threshold"),
-        (lambda: group_metrics([0, 1], [0, 1], ["a"]), "a group for each"),
+        (lambda: group_metrics([0, 1], [0, 1], ["a"]), "groups to hold one value an example, got"),
         (lambda: impossibility(0.5, ppv=1.0, fnr=0.1), "ppv"),
         (lambda: n_for_gap(0.2, 0.1, share=1.0), "share"),
     ],

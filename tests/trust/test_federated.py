@@ -66,7 +66,7 @@ def test_groups_are_counted_with_missing_values_as_one():
     ("make", "said"),
     [
         (lambda: fedavg([], []), "positive number of examples"),
-        (lambda: fedavg([{"a": torch.ones(2)}], [0]), "positive number of examples"),
+        (lambda: fedavg([{"a": torch.ones(2)}], [0]), "number of examples of each client of at least 1"),
         (lambda: fedavg([{"a": torch.ones(2)}, {"a": torch.ones(3)}], [1, 1]), "same weights"),
         (lambda: mask(np.ones(2), 3, seeds_of(3)), "client 3"),
         (lambda: mask(np.ones(2), 0, np.array([[0, 1], [2, 0]])), "symmetric"),

@@ -19,7 +19,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numpy.typing import ArrayLike
 
+from companion.stats.base.arrays import as_classes, as_probabilities
+from companion.stats.base.frames import same_examples
 
+
+@same_examples("labels", "probabilities")
 def confident_class(labels: ArrayLike, probabilities: ArrayLike) -> Int[np.ndarray, " picture"]:
     """The class of which the model is confident for each picture, or -1 where it is of none.
 
@@ -28,17 +32,16 @@ def confident_class(labels: ArrayLike, probabilities: ArrayLike) -> Int[np.ndarr
         probabilities: of each class, by a model that did not see this picture's label ``[picture, class]``.
 
     Raises:
-        ValueError: for other shapes, what are no probabilities, or a class without any label.
+        ValueError: for other shapes or indexes, what are no probabilities, or a class without any label.
 
     Example:
         >>> confident_class([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5, 0.5]]).tolist()
         [0, 1, 1, -1]
     """
-    y, p = np.asarray(labels), np.asarray(probabilities, dtype=float)
-    if p.ndim != 2 or y.shape != (len(p),):
-        raise ValueError(f"expected labels [picture] and probabilities [picture, class], got {y.shape} and {p.shape}")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("expected probabilities from 0 to 1, got others or NaN")
+    p = as_probabilities("probabilities", probabilities)
+    if p.ndim != 2:
+        raise ValueError(f"expected probabilities [picture, class], got shape {p.shape}")
+    y = as_classes("labels", labels, like=p)
     if sorted(set(y.tolist())) != list(range(p.shape[1])):
         raise ValueError(f"expected labels of each class from 0 to {p.shape[1] - 1}, got {sorted(set(y.tolist()))}")
     thresholds = np.array([p[y == j, j].mean() for j in range(p.shape[1])])

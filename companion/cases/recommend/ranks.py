@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
+from companion.stats.base.checks import as_numbers
+
 
 def rank_measures(ranks: ArrayLike, n_items: int, *, k: int = 10) -> dict[str, float]:
     r"""The means over instances with one relevant item each, at rank r of n.
@@ -73,9 +75,9 @@ def _by_rank(ranks: Int[np.ndarray, " n"], n_items: int, k: int) -> dict[str, Fl
 
 
 def _checked(ranks: ArrayLike, n_items: int, k: int) -> Int[np.ndarray, " n"]:
-    found = np.asarray(ranks)
-    if found.ndim != 1 or found.size == 0 or n_items < 2 or k < 1:
-        raise ValueError(f"expected ranks, at least 2 items and k ≥ 1, got {found.shape}, {n_items} and {k}")
+    (found,) = as_numbers(ranks=ranks)
+    if n_items < 2 or k < 1:
+        raise ValueError(f"expected at least 2 items and k ≥ 1, got {n_items} and {k}")
     if not np.array_equal(found, found.astype(int)) or found.min() < 1 or found.max() > n_items:
         raise ValueError(f"expected whole ranks from 1 to {n_items}, got {found.min()} to {found.max()}")
     return found.astype(int)

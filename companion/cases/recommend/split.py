@@ -34,7 +34,8 @@ def time_split(ratings: pd.DataFrame, at: float, *, given: float = 0.5) -> TimeS
         given: proportion of a new user's ratings that the model is given, rounded up.
 
     Raises:
-        ValueError: for missing columns, a proportion that is not between 0 and 1, or a date that leaves one side empty.
+        ValueError: for missing columns, a row without a user, an item or a time, a proportion that is not between 0 and
+            1, or a date that leaves one side empty.
 
     Example:
         >>> import pandas as pd
@@ -46,6 +47,11 @@ def time_split(ratings: pd.DataFrame, at: float, *, given: float = 0.5) -> TimeS
     absent = [name for name in ("user", "item", "time") if name not in ratings.columns]
     if absent:
         raise ValueError(f"expected the columns user, item and time, got none named {', '.join(absent)}")
+    if (lacking := ratings[["user", "item", "time"]].isna().any(axis=1)).any():
+        raise ValueError(
+            f"expected user, item and time in every row, got {lacking.sum():,} rows without (the first is row "
+            f"{lacking.argmax()}): drop them"
+        )
     if not 0 < given < 1:
         raise ValueError(f"expected given between 0 and 1, got {given}")
     ordered = ratings.sort_values("time", kind="stable")

@@ -57,6 +57,7 @@ def time_test(
     """
     if "time" not in ratings.columns:
         raise ValueError("expected a column time for a test by time, got a table without one")
+    ratings = ratings.reset_index(drop=True)  # rows are told apart by their labels below
     at = ratings["time"].quantile(share)
     if not ratings["time"].min() < at:
         return None

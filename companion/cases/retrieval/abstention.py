@@ -10,6 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from companion.checks import check_one_of
+from companion.stats.base.arrays import check_lengths
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_binary
+from companion.stats.base.options import check_share
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Abstention:
         return np.asarray(scores, dtype=float) > self.threshold
 
 
+@same_examples("scores", "wrong")
 def selective_answers(
     scores: ArrayLike,
     wrong: ArrayLike,
@@ -75,8 +81,8 @@ def selective_answers(
             enough questions be answered.
 
     Raises:
-        ValueError: for other lengths, NaN, fewer questions than ``1 / risk - 1``, bounds outside (0, 1), or thresholds
-            that are missing, not wanted or not falling.
+        ValueError: for other lengths or indexes, NaN, fewer questions than ``1 / risk - 1``, bounds outside (0, 1), or
+            thresholds that are missing, not wanted or not falling.
 
     Source:
         Angelopoulos, Bates, Fisch, Lei and Schuster 2024, ICLR (conformal risk control); Angelopoulos, Bates, Candès,
@@ -87,12 +93,11 @@ def selective_answers(
     >>> rule.threshold, rule.n_answered, rule.n_wrong  # 4 wrong ones, and (4 + 1) / (99 + 1) is 0.05
     (35.0, 63, 4)
     """
-    values, failed = np.asarray(scores, dtype=float), np.asarray(wrong, dtype=bool)
-    if values.ndim != 1 or values.shape != failed.shape or np.isnan(values).any():
-        raise ValueError(f"expected a score for each question, got shapes {values.shape} and {failed.shape}, or NaN")
+    (values,), (failed,) = as_numbers(scores=scores), as_binary("a promise about wrong answers", wrong=wrong)
+    check_lengths(scores=values, wrong=failed)
     check_one_of("of", of, ("all", "answered"))
-    if not (0 < risk < 1 and 0 < error < 1):
-        raise ValueError(f"expected risk and error between 0 and 1, got {risk} and {error}")
+    check_share("risk", risk, "write 0.05 for 5%")
+    check_share("error", error, "write 0.1 for 10%")
     if (thresholds is None) != (of == "all"):
         raise ValueError(f"expected thresholds for of='answered' and only there, got of={of!r} and {thresholds}")
     threshold = _controlled(values, failed, risk) if thresholds is None else _tested(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csc_array
 
-from companion.cases.retrieval.words import words
+from companion.cases.retrieval.words import as_texts, words
 
 
 class BM25:
@@ -30,7 +30,7 @@ class BM25:
         b: how much length counts, from 0 to 1.
 
     Raises:
-        ValueError: for no text, or for numbers outside their range.
+        ValueError: for no text, for what is no text, or for numbers outside their range.
 
     Source:
         Robertson and Zaragoza 2009, *Foundations and Trends in Information Retrieval* 3; Kamphuis, de Vries, Boytsov
@@ -42,8 +42,7 @@ class BM25:
     """
 
     def __init__(self, texts: Sequence[str], *, k1: float = 1.2, b: float = 0.75) -> None:
-        if isinstance(texts, str) or not len(texts):
-            raise ValueError(f"expected a list of at least one text to index, got {texts!r}")
+        texts = as_texts(texts)
         if not (k1 >= 0 and 0 <= b <= 1 and math.isfinite(k1)):
             raise ValueError(f"expected k1 of at least 0 and b from 0 to 1, got k1={k1} and b={b}")
         self._columns: dict[str, int] = {}

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from tokenizers import Tokenizer
 
+from companion.cases.retrieval.words import as_texts
 from companion.models import SentenceEncoder, embed_texts
 
 
@@ -22,7 +23,7 @@ class DenseIndex:
         encoder: a model and its tokenizer, such as :func:`companion.models.minilm` gives.
 
     Raises:
-        ValueError: for no text.
+        ValueError: for no text, and for what is no text.
 
     Source:
         Karpukhin et al. 2020, EMNLP (dense passage retrieval); Reimers and Gurevych 2019, EMNLP (sentence vectors).
@@ -45,10 +46,9 @@ class DenseIndex:
 
 def _embedded(texts: Sequence[str], encoder: tuple[SentenceEncoder, Tokenizer]) -> Float[np.ndarray, "texts width"]:
     """Vectors of texts; those of similar length go through the model together, which leaves little padding."""
-    if isinstance(texts, str) or not len(texts):
-        raise ValueError(f"expected a list of at least one text to index, got {texts!r}")
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    found = embed_texts(*encoder, [texts[place] for place in order]).cpu().numpy()
+    listed = as_texts(texts)
+    order = np.argsort([len(text) for text in listed], kind="stable")
+    found = embed_texts(*encoder, [listed[place] for place in order]).cpu().numpy()
     vectors = np.empty_like(found)
     vectors[order] = found
     return vectors

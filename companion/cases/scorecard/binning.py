@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from companion.cases.scorecard.column import ColumnBins, fit_column
+from companion.stats.base.frames import check_same_index
+from companion.stats.base.labels import as_binary
 
 
 class Binning(TransformerMixin, BaseEstimator):
@@ -25,8 +27,9 @@ class Binning(TransformerMixin, BaseEstimator):
         fine_bins: quantiles that a column of numbers starts from.
 
     Raises:
-        ValueError: in ``fit``: for a table without rows or columns, labels that are not 0 and 1 or are all alike; in
-            ``transform``: for missing columns, or text in a column of numbers.
+        ValueError: in ``fit``: for a table without rows or columns, with two columns of one name, labels of another
+            index, that are not 0 and 1 or are all alike; in ``transform``: for missing columns, or text in
+            a column of numbers.
 
     Source:
         Siddiqi, *Credit Risk Scorecards* (2006); Navas-Palencia, *Optimal binning*, 2020, arXiv:2001.08025.
@@ -51,7 +54,7 @@ class Binning(TransformerMixin, BaseEstimator):
 
     def fit(self, table: pd.DataFrame, bad: ArrayLike) -> Self:
         """Learns the bins of every column; ``bad`` is 1 for those who did not pay back, else 0, a number a row."""
-        labels = _labels(table, bad)
+        labels = as_bad(table, bad)
         if self.max_bins < 1 or self.fine_bins < self.max_bins or not 0 < self.min_share < 1:
             raise ValueError(
                 f"expected 1 ≤ max_bins ≤ fine_bins and 0 < min_share < 1, got max_bins={self.max_bins}, "
@@ -73,6 +76,9 @@ class Binning(TransformerMixin, BaseEstimator):
 
     def index(self, table: pd.DataFrame) -> Int[np.ndarray, "rows columns"]:
         """The bin of every value; -1 for a category that training has not seen."""
+        needed = table.columns[table.columns.isin([column.name for column in self.columns_])]
+        if needed.has_duplicates:
+            raise ValueError(f"expected every column once, got {needed[needed.duplicated()][0]!r} twice")
         absent = [column.name for column in self.columns_ if column.name not in table.columns]
         if absent:
             raise ValueError(f"expected the columns {', '.join(absent)} too, got {', '.join(map(str, table.columns))}")
@@ -85,10 +91,14 @@ class Binning(TransformerMixin, BaseEstimator):
         return pd.DataFrame({c.name: w for c, w in zip(self.columns_, weights, strict=True)}, index=table.index)
 
 
-def _labels(table: pd.DataFrame, bad: ArrayLike) -> Int[np.ndarray, " rows"]:
-    labels = np.asarray(bad)
-    if len(table) == 0 or table.shape[1] == 0 or labels.shape != (len(table),):
+def as_bad(table: pd.DataFrame, bad: ArrayLike) -> Int[np.ndarray, " rows"]:
+    """The labels as 0 and 1, one a row of the table, both of which occur."""
+    check_same_index(table=table, bad=bad)
+    if table.columns.has_duplicates:
+        raise ValueError(f"expected every column once, got {table.columns[table.columns.duplicated()][0]!r} twice")
+    (labels,) = as_binary("a scorecard", bad=bad)
+    if table.shape[1] == 0 or len(labels) != len(table):
         raise ValueError(f"expected a label for each row of a table, got {labels.shape} for a table of {table.shape}")
-    if set(np.unique(labels).tolist()) != {0, 1}:
-        raise ValueError(f"expected labels 0 and 1, both of them, got {np.unique(labels)[:5].tolist()}")
+    if labels.all() or not labels.any():
+        raise ValueError(f"expected labels 0 and 1, both of them, got only {int(labels[0])}")
     return labels.astype(int)

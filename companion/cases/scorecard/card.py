@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
-from companion.cases.scorecard.binning import Binning
+from companion.cases.scorecard.binning import Binning, as_bad
 from companion.cases.scorecard.column import ColumnBins
 from companion.cases.scorecard.points import PointsScale
 
@@ -109,7 +109,7 @@ class Scorecard(ClassifierMixin, BaseEstimator):
         binning = Binning(max_bins=self.max_bins, min_share=self.min_share, monotone=self.monotone).fit(table, bad)
         weights = binning.transform(table)
         names = [column.name for column in binning.columns_ if column.information_value >= self.min_iv]
-        model = self._regression(weights, np.asarray(bad), names)
+        model = self._regression(weights, as_bad(table, bad), names)
         scale = self.scale or PointsScale()
         kept = [column for column in binning.columns_ if column.name in model.feature_names_in_]
         points = [

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.special import expit
+
+from companion.stats.base.options import check_between, check_positive
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class PointsScale:
     odds: float = 50.0
 
     def __post_init__(self) -> None:
-        if not (self.pdo > 0 and self.odds > 0):
-            raise ValueError(f"expected positive pdo and odds, got pdo={self.pdo} and odds={self.odds}")
+        check_positive("pdo", self.pdo)
+        check_positive("odds", self.odds)
+        check_between("points", self.points, -np.inf, np.inf)
 
     @property
     def factor(self) -> float:
@@ -54,8 +58,10 @@ class PointsScale:
     def score(self, probability: ArrayLike) -> Float[np.ndarray, " applicants"]:
         """The points of probabilities of bad, between 0 and 1 without them."""
         p = np.asarray(probability, float)
+        if not ((p > 0) & (p < 1)).all():
+            raise ValueError("expected probabilities of bad between 0 and 1, both excluded, got others or NaN")
         return self.offset + self.factor * (np.log1p(-p) - np.log(p))
 
     def probability(self, score: ArrayLike) -> Float[np.ndarray, " applicants"]:
         """The probability of bad that a score stands for."""
-        return 1 / (1 + np.exp((np.asarray(score, float) - self.offset) / self.factor))
+        return expit((self.offset - np.asarray(score, float)) / self.factor)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
+from companion.cases.scorecard.binning import as_bad
 from companion.cases.scorecard.card import Card, Scorecard
 from companion.stats import Interval, proportion_ci
 
@@ -83,9 +84,9 @@ def fit_tested(
         >>> sum(band.good + band.bad for band in tested.bands)
         200
     """
-    model, labels = scorecard or Scorecard(), np.asarray(bad)
+    model, labels = scorecard or Scorecard(), as_bad(table, bad)
     card = clone(model).fit(table, labels).card_
-    rarer = int(np.bincount(labels.astype(int)).min())
+    rarer = int(np.bincount(labels).min())
     if rarer < folds:
         raise ValueError(f"expected at least {folds} good and {folds} bad rows to test on, got {rarer} of one kind")
     scores = _held_out(table, labels, model, folds, seed)
@@ -121,7 +122,7 @@ def at_base_rate(probability: ArrayLike, *, trained: float, here: float) -> Floa
         here: proportion of bad among the applicants that are scored.
 
     Raises:
-        ValueError: where one of the proportions is not between 0 and 1.
+        ValueError: where one of the proportions is not between 0 and 1, or a probability not from 0 to 1.
 
     Source:
         Elkan, *The foundations of cost-sensitive learning* (2001), theorem 2.
@@ -134,5 +135,7 @@ def at_base_rate(probability: ArrayLike, *, trained: float, here: float) -> Floa
         if not 0 < value < 1:
             raise ValueError(f"expected the proportion of bad ({name}) between 0 and 1, got {value}")
     p = np.asarray(probability, float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("expected probabilities from 0 to 1, got others or NaN")
     ratio = here / (1 - here) / (trained / (1 - trained))
     return p * ratio / (1 - p + p * ratio)

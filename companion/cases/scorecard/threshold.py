@@ -7,6 +7,10 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from companion.stats import Interval
+from companion.stats.base.arrays import as_probabilities
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_binary
+from companion.stats.base.options import check_level, check_n_resamples, check_positive, generator_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class CostThreshold:
     refuse_all: float
 
 
+@same_examples("bad", "probability")
 def cost_threshold(
     bad: ArrayLike,
     probability: ArrayLike,
@@ -63,8 +68,8 @@ def cost_threshold(
         seed: of them.
 
     Raises:
-        ValueError: for labels other than 0 and 1, probabilities outside of 0 to 1, lengths that differ, or costs that
-            are not positive.
+        ValueError: for labels other than 0 and 1, probabilities outside of 0 to 1, lengths or indexes that differ,
+            costs that are not positive, or a level outside (0, 1).
 
     Source:
         Elkan, *The foundations of cost-sensitive learning* (2001). The interval inverts a test for each threshold.
@@ -76,11 +81,13 @@ def cost_threshold(
         >>> round(found.theory, 3), found.threshold.low <= 0.17 <= found.threshold.high
         (0.167, True)
     """
+    check_level(level)
+    check_n_resamples(n_resamples)
     y, p = _checked(bad, probability, cost_bad, cost_good)
     grid = np.arange(101) / 100
     costs = _costs(y, p, grid, cost_bad, cost_good)
     mean = costs.mean(0)
-    kept = grid[_may_be_best(costs, np.random.default_rng(seed), level, n_resamples)]
+    kept = grid[_may_be_best(costs, generator_of(seed), level, n_resamples)]
     best, theory = float(grid[mean.argmin()]), cost_good / (cost_good + cost_bad)
     interval = Interval.around(best, kept.min(), kept.max(), level, "thresholds that a test of each cannot exclude")
     at_theory = float(_costs(y, p, np.array([theory]), cost_bad, cost_good).mean())
@@ -120,11 +127,11 @@ def _costs(
 def _checked(
     bad: ArrayLike, probability: ArrayLike, cost_bad: float, cost_good: float
 ) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
-    y, p = np.asarray(bad, float), np.asarray(probability, float)
-    if y.ndim != 1 or y.shape != p.shape or not len(y):
-        raise ValueError(f"expected a label and a probability for each applicant, got shapes {y.shape} and {p.shape}")
-    if not np.isin(y, (0, 1)).all() or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("expected labels 0 and 1 and probabilities from 0 to 1, got others: is it a score in points?")
-    if not (cost_bad > 0 and cost_good > 0 and np.isfinite([cost_bad, cost_good]).all()):
-        raise ValueError(f"expected positive costs, got cost_bad={cost_bad} and cost_good={cost_good}")
-    return y, p
+    check_positive("cost_bad", cost_bad)
+    check_positive("cost_good", cost_good)
+    (y,), p = as_binary("costs", bad=bad), as_probabilities("probability", probability)
+    if y.shape != p.shape or len(y) < 2:
+        raise ValueError(
+            f"expected a label and a probability for each of two applicants or more, got shapes {y.shape} and {p.shape}"
+        )
+    return y.astype(float), p

@@ -17,6 +17,12 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 
+from companion.stats.base.arrays import as_probabilities
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_binary, as_clusters
+from companion.stats.base.options import check_level, check_n_resamples, check_share, generator_of
+
 Curve = Float[np.ndarray, " threshold"]
 
 
@@ -45,6 +51,7 @@ class DecisionCurve:
     gain_high: Curve
 
 
+@same_examples("truth", "probabilities", "clusters")
 def net_benefit(
     truth: ArrayLike,
     probabilities: ArrayLike,
@@ -67,16 +74,20 @@ def net_benefit(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: for other lengths, what is no probability, thresholds of 0 or 1, fewer than two clusters.
+        ValueError: for other lengths or indexes, missing values, what is no probability, thresholds of 0 or 1, fewer
+            than two clusters.
 
     Example:
         >>> curve = net_benefit([1, 1, 0, 0], [0.9, 0.4, 0.3, 0.1], [0.2, 0.5], seed=0)
         >>> curve.model.round(4).tolist(), curve.all.round(4).tolist()
         ([0.4375, 0.25], [0.375, 0.0])
     """
-    is_case, p, t = np.asarray(truth, dtype=bool), np.asarray(probabilities, float), np.asarray(thresholds, float)
-    groups = np.arange(len(is_case)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    _check(is_case, p, t, groups)
+    check_level(level)
+    check_n_resamples(n_resamples)
+    (is_case,), (t,) = as_binary("net benefit", truth=truth), as_numbers(thresholds=thresholds)
+    p = as_probabilities("probabilities", probabilities)
+    groups = np.arange(len(is_case)) if clusters is None else as_clusters(clusters, len(is_case))
+    _check(is_case, p, t)
     odds = t / (1 - t)
     acted = p[:, None] >= t
     gains = np.where(is_case[:, None], acted, -odds * acted)
@@ -84,7 +95,7 @@ def net_benefit(
     n_groups = int(groups.max()) + 1
     sums = np.zeros((n_groups, 1 + 2 * len(t)))
     np.add.at(sums, groups, np.column_stack([np.ones(len(p)), gains, of_all]))
-    weights = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples)
+    weights = generator_of(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples)
     drawn = weights @ sums
     model, everybody = np.split(drawn[:, 1:] / drawn[:, :1], 2, axis=1)
     here, everybody_here = np.split(sums[:, 1:].sum(axis=0) / len(p), 2)
@@ -95,16 +106,12 @@ def net_benefit(
     return DecisionCurve(t, here, low, high, everybody_here, gain, gain_low, gain_high)
 
 
-def _check(is_case: Bool[np.ndarray, "..."], p: np.ndarray, t: np.ndarray, groups: np.ndarray) -> None:
-    if not is_case.shape == p.shape == groups.shape or is_case.ndim != 1:
-        raise ValueError(
-            f"expected truth, probabilities and clusters of one length, got {is_case.shape}, {p.shape}, {groups.shape}"
-        )
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("expected probabilities from 0 to 1, got others or NaN")
-    if t.ndim != 1 or not ((t > 0) & (t < 1)).all():
+def _check(is_case: Bool[np.ndarray, " example"], p: np.ndarray, t: Curve) -> None:
+    if is_case.shape != p.shape:
+        raise ValueError(f"expected truth and probabilities of one length, got shapes {is_case.shape} and {p.shape}")
+    if not ((t > 0) & (t < 1)).all():
         raise ValueError(f"expected thresholds between 0 and 1, both excluded, got {t.tolist()}")
-    if len(np.unique(groups)) < 2:
+    if len(is_case) < 2:
         raise ValueError("expected two examples or clusters at least, got fewer: no band can be drawn")
 
 
@@ -132,6 +139,7 @@ def predictive_value(sensitivity: float, specificity: float, prevalence: float) 
     return true / (true + false)
 
 
+@same_examples("confidence", "right")
 def deferral_threshold(
     confidence: ArrayLike,
     right: ArrayLike,
@@ -155,7 +163,7 @@ def deferral_threshold(
         candidates: fixed before the data are seen.
 
     Raises:
-        ValueError: for other lengths.
+        ValueError: for other lengths or indexes, missing values, a risk or a level outside (0, 1).
 
     Source:
         Geifman & El-Yaniv 2017, "Selective classification for deep neural networks", *NeurIPS*, whose bound and
@@ -167,8 +175,10 @@ def deferral_threshold(
         >>> deferral_threshold(confidence, rng.random(4_000) < confidence)
         0.95
     """
-    sure, is_right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=bool)
-    if sure.shape != is_right.shape or sure.ndim != 1:
+    check_share("risk", risk, "write 0.05 for 5%")
+    check_level(level)
+    (sure,), (is_right,) = as_numbers(confidence=confidence), as_binary("a promise about errors", right=right)
+    if sure.shape != is_right.shape:
         raise ValueError(f"expected confidence and right of one length, got {sure.shape} and {is_right.shape}")
     passed = [float("inf")]
     for threshold in candidates:

@@ -29,7 +29,8 @@ def dice(truth: Masks, predicted: Masks, *, empty: Empty) -> Float[np.ndarray, "
     is MONAI's default, ``ignore_empty=True``. ``"zero"``: 0, also where nothing was found and nothing was there.
 
     Raises:
-        ValueError: for masks of different shapes, without a case, or another word for ``empty``.
+        ValueError: for masks of different shapes or of other values than True and False, without a case, or another
+            word for ``empty``.
 
     Example:
         >>> truth = np.array([[True, True, False], [False, False, False]])
@@ -54,7 +55,7 @@ def pooled_dice(truth: Masks, predicted: Masks) -> float:
     """Dice of all pixels of all cases as if they were one case; NaN where neither mask has any.
 
     Raises:
-        ValueError: for masks of different shapes.
+        ValueError: for masks of different shapes or of other values than True and False.
 
     Example:
         >>> round(pooled_dice(np.array([[True, True], [False, False]]), np.array([[True, True], [True, False]])), 2)
@@ -85,7 +86,8 @@ def hausdorff95(truth: Mask, predicted: Mask, *, spacing: tuple[float, ...] | No
         Millimeters, or pixels without ``spacing``; NaN where one mask is empty: there is no distance to nothing.
 
     Raises:
-        ValueError: for masks of different shapes, or a spacing that is not one positive number an axis.
+        ValueError: for masks of different shapes or of other values than True and False, or a spacing that is not one
+            positive number an axis.
 
     Example:
         >>> near, far = np.zeros((2, 9, 9), dtype=bool)
@@ -111,5 +113,10 @@ def _directed(outline: Mask, other: Mask, spacing: tuple[float, ...]) -> float:
 
 
 def _check_alike(truth: np.ndarray, predicted: np.ndarray) -> None:
+    for mask in (truth, predicted):  # of 1 and 2, or 0 and 255, the operations below would make other numbers
+        if mask.dtype != bool:
+            raise ValueError(
+                f"expected masks of True and False, got {mask.dtype}: write masks == 1 for one label, or > 0"
+            )
     if truth.shape != predicted.shape:
         raise ValueError(f"expected two masks of one shape, got {truth.shape} and {predicted.shape}")

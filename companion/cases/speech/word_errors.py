@@ -30,12 +30,14 @@ def wer(said: Sequence[str], heard: Sequence[str]) -> float:
     """The word error rate over all texts together: long ones count more.
 
     Raises:
-        ValueError: for lists of different lengths, or no word said at all.
+        ValueError: for a text in place of a list, lists of different lengths, or no word said at all.
 
     Example:
         >>> wer(["lamp on", "unlock"], ["lamp off", "unlock"])
         0.3333333333333333
     """
+    if isinstance(said, str) or isinstance(heard, str):  # whose letters would be taken for texts
+        raise ValueError("expected lists of texts, got a text: put each into a list, wer([said], [heard])")
     n = sum(len(text.split()) for text in said)
     if len(said) != len(heard) or not n:
         raise ValueError(

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import make_smoothing_spline
 
 from companion.stats.base.checks import as_given
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import generator_of
 
 
@@ -41,6 +42,8 @@ def smaa(
     table = as_given("scores", scores)
     if table.ndim not in (2, 3) or not np.isfinite(table).all():
         raise ValueError(f"expected scores as numbers [(draws,) alternatives, criteria], got shape {table.shape}")
+    if names is not None and len(names) != table.shape[-2]:
+        raise ValueError(f"expected a name for each of {table.shape[-2]} alternatives, got {len(names)}")
     draws = table if table.ndim == 3 else table[None]
     n_draws, n_alternatives, n_criteria = draws.shape
     if weights is None:
@@ -57,6 +60,7 @@ def smaa(
     return pd.DataFrame(np.stack(shares, axis=1), index=names, columns=range(1, n_alternatives + 1))
 
 
+@same_examples("payoffs", "about")
 def value_of_information(payoffs: ArrayLike, about: ArrayLike | None = None) -> float:
     r"""What it is worth to know the truth, or one number of it, before one of several options is chosen.
 

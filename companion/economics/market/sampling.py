@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chisquare
 
 from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 
 _ROUNDS = 1_000
 
@@ -98,9 +99,11 @@ def design_effect(weights: ArrayLike) -> float:
     (w,) = as_numbers(weights=weights)
     if (w < 0).any() or not w.sum() > 0:
         raise ValueError("expected weights of at least 0, some of them positive")
+    w = w / w.max()  # squares of very small or large ones leave the range of a float
     return float(len(w) * (w**2).sum() / w.sum() ** 2)
 
 
+@same_examples("counts", "expected")
 def sample_ratio_mismatch(counts: ArrayLike, expected: ArrayLike | None = None) -> float:
     """The p-value of the arms of an experiment to have been drawn as planned; below 0.001, distrust the experiment.
 
@@ -111,7 +114,7 @@ def sample_ratio_mismatch(counts: ArrayLike, expected: ArrayLike | None = None) 
         expected: planned proportions of the arms; equal ones by default.
 
     Raises:
-        ValueError: for counts that are no whole numbers, or proportions of another length or sum.
+        ValueError: for counts that are no whole numbers, or proportions of another length, index or sum.
 
     Source:
         Kohavi, Tang and Xu 2020, *Trustworthy Online Controlled Experiments*, chapter 3, whose example this is.

@@ -10,6 +10,7 @@ from scipy.special import expit, lambertw
 
 from companion.stats import Interval, LogisticFit, logistic_regression, mean_ci
 from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_between, generator_of
 
 _DRAWS = 9_999
@@ -109,6 +110,7 @@ class DemandCurve:
         return Interval.around(estimate, float(low), float(high), self.level, f"Krinsky–Robb, {what}")
 
 
+@same_examples("price", "bought")
 def willingness_to_pay(price: ArrayLike, bought: ArrayLike, *, level: float = 0.95, seed: int = 0) -> DemandCurve:
     """The demand of people who were each asked at one price, drawn at random, whether they buy.
 
@@ -129,5 +131,6 @@ def willingness_to_pay(price: ArrayLike, bought: ArrayLike, *, level: float = 0.
     (26, 24)
     """
     check_between("level", level, 0, 1)
-    fit = logistic_regression(bought, np.asarray(price, dtype=float).reshape(-1, 1), names=["price"], level=level)
+    (asked,) = as_numbers(price=price)
+    fit = logistic_regression(bought, asked[:, None], names=["price"], level=level)
     return DemandCurve(fit, level, seed)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from reprlib import repr as brief
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from numpy.typing import ArrayLike
 
 from companion.stats.base.checks import as_vector, of_one_length, refuse_missing
@@ -87,6 +87,13 @@ def check_binary(purpose: str, instead: str = "", **columns: Shaped[np.ndarray, 
             f"expected {name} to hold only 0 and 1 for {purpose} (1 is the positive class), got also {_some(others)}; "
             f"{advice}{instead}"
         )
+
+
+def as_binary(purpose: str, **columns: ArrayLike) -> list[Bool[np.ndarray, " examples"]]:
+    """The columns, each of 0 and 1 or booleans, as booleans of one length; missing and other values are refused."""
+    labels = dict(zip(columns, as_labels(**columns), strict=True))
+    check_binary(purpose, "", **labels)
+    return [values == 1 for values in labels.values()]
 
 
 def check_two_classes(purpose: str, instead: str = "", **columns: Shaped[np.ndarray, " examples"]) -> None:

@@ -10,6 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from companion.stats import Interval, clustered_proportion_ci, proportion_ci
+from companion.stats.base.arrays import as_array
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_groups, as_labels
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Probe:
         return self.accuracy.estimate - self.control
 
 
+@same_examples("features", "labels", "groups")
 def probe(
     features: ArrayLike, labels: ArrayLike, *, groups: ArrayLike | None = None, folds: int = 5, seed: int = 0
 ) -> Probe:
@@ -48,12 +52,13 @@ def probe(
         seed: of folds and of the control's labels.
 
     Raises:
-        ValueError: for fewer examples of a label, or groups, than folds.
+        ValueError: for fewer examples of a label, or groups, than folds, missing values, columns of several lengths or
+            other indexes.
 
     Source:
         Alain and Bengio 2016; Hewitt and Liang 2019 for the control task.
     """
-    x, y = np.asarray(features, dtype=float), np.asarray(labels)
+    x, (y,) = as_array("features", features), as_labels(labels=labels)
     if x.ndim != 2 or len(x) != len(y):
         raise ValueError(f"expected features [examples, width] and a label each, got {x.shape} and {y.shape}")
     names, counts = np.unique(y, return_counts=True)
@@ -62,7 +67,9 @@ def probe(
             f"expected two labels or more, of {folds} examples each at least, got {counts.tolist()} examples"
         )
     line = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-    group = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    group = np.arange(len(y)) if groups is None else as_groups("groups", groups, len(y))[0]
+    if (n_groups := int(group.max()) + 1) < folds:
+        raise ValueError(f"expected at least {folds} groups for {folds} folds, got {n_groups}; take fewer folds")
     split = StratifiedKFold(folds, shuffle=True, random_state=seed) if groups is None else GroupKFold(folds)
     right = cross_val_predict(line, x, y, cv=split, groups=None if groups is None else group) == y
     rng = np.random.default_rng(seed)

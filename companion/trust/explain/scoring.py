@@ -11,7 +11,8 @@ from scipy.stats import rankdata, spearmanr
 from torch import nn
 
 from companion.stats import Interval, mean_ci
-from companion.stats.base.checks import as_given
+from companion.stats.base.arrays import as_array
+from companion.stats.base.checks import as_ndarray
 
 #: From a model to attributions of the same examples ``[examples, features]``.
 Explain = Callable[[nn.Module], ArrayLike]
@@ -34,7 +35,10 @@ def score_against_truth(attributions: ArrayLike, truth: ArrayLike, *, level: flo
     >>> print(score_against_truth([[3.0, 0.1, -2.0]] * 12, [[1, 0, 1]] * 12))
     The estimate is 1.00, with a 95% confidence interval from 0.76 to 1.00 (Wilson score).
     """
-    strength, matters = np.abs(as_given("attributions", attributions)), np.asarray(truth, dtype=bool)
+    strength, matters = np.abs(as_array("attributions", attributions)), as_ndarray("truth", truth)
+    if not np.isin(matters, (0, 1)).all():
+        raise ValueError("expected truth as 0 and 1 or booleans, got other values; compare them with a threshold first")
+    matters = matters == 1
     if strength.ndim != 2 or strength.shape != matters.shape:
         raise ValueError(f"expected both as [examples, features], got {strength.shape} and {matters.shape}")
     counts = matters.sum(axis=1)

@@ -52,8 +52,7 @@ def epsilon(sigma: float, *, q: float, steps: int, delta: float, accountant: Acc
     [16.844, 1.259, 1.035]
     """
     check_positive("sigma", sigma)
-    if not is_number(q) or not 0 < q <= 1:
-        raise ValueError(f"expected q above 0 and of at most 1, got {q!r}: it is batch size over examples")
+    _check_rate(q)
     check_whole("steps", steps, at_least=1, advice="it is how many updates the run makes")
     check_between("delta", delta, 0, 1)
     check_one_of("accountant", accountant, get_args(Accountant))
@@ -109,10 +108,16 @@ def renyi_divergence(order: float, *, sigma: float, q: float) -> float:
         sigma: noise multiplier.
         q: sampling rate.
 
+    Raises:
+        ValueError: for an order of 1 or less, noise that is not positive, or a rate outside (0, 1].
+
     Source:
         Mironov, Talwar and Zhang 2019, *Rényi differential privacy of the sampled Gaussian mechanism*. The other
         direction is never larger (their theorem 5).
     """
+    check_between("order", order, 1, float("inf"))
+    check_positive("sigma", sigma)
+    _check_rate(q)
     if q == 1:
         return order / (2 * sigma**2)
     low, high, n = -40 * sigma, 40 * sigma + order + 1, 60_001
@@ -132,12 +137,23 @@ def gaussian_delta(eps: float, sigma: float) -> float:
     .. math:: \Phi\Big(\frac{1}{2\sigma} - \epsilon\sigma\Big) - e^\epsilon \Phi\Big(-\frac{1}{2\sigma} -
         \epsilon\sigma\Big)
 
+    Raises:
+        ValueError: for an epsilon below 0, or noise that is not positive.
+
     Source:
         Balle and Wang 2018, theorem 8.
     """
+    if not is_number(eps) or not 0 <= eps < float("inf"):
+        raise ValueError(f"expected eps to be a number of at least 0, got {eps!r}")
+    check_positive("sigma", sigma)
     first = log_ndtr(1 / (2 * sigma) - eps * sigma)
     second = eps + log_ndtr(-1 / (2 * sigma) - eps * sigma)
     return float(-np.exp(first) * np.expm1(second - first))
+
+
+def _check_rate(q: float) -> None:
+    if not is_number(q) or not 0 < q <= 1:
+        raise ValueError(f"expected q above 0 and of at most 1, got {q!r}: it is batch size over examples")
 
 
 def _gaussian_epsilon(delta: float, sigma: float) -> float:

@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binom
 
-from companion.checks import check_whole
+from companion.checks import check_whole, is_number
+from companion.stats.base.arrays import check_lengths
 from companion.stats.base.checks import as_numbers
-from companion.stats.base.options import check_level, check_share
+from companion.stats.base.frames import same_examples
+from companion.stats.base.labels import as_binary
+from companion.stats.base.options import check_level, check_share, generator_of
 
 
 def audit(guesses: int, correct: int, *, canaries: int, delta: float = 0.0, level: float = 0.95) -> float:
@@ -57,6 +60,7 @@ def audit(guesses: int, correct: int, *, canaries: int, delta: float = 0.0, leve
     return low
 
 
+@same_examples("scores", "members")
 def guess_members(
     scores: ArrayLike, members: ArrayLike, *, share: float = 0.5, seed: int | None = 0
 ) -> tuple[int, int]:
@@ -80,14 +84,13 @@ def guess_members(
     >>> guess_members([5, 1, 4, 2], [True, False, False, True], share=0.5)
     (2, 2)
     """
-    values, truth = as_numbers(at_least=2, scores=scores, members=np.asarray(members, dtype=float))
-    if not np.isin(truth, (0, 1)).all():
-        raise ValueError("expected members to be 0 and 1, or booleans")
-    side = int(len(values) * share / 2)
-    if not 1 <= side <= len(values) // 2:
-        raise ValueError(f"expected a share in (0, 1] that leaves a guess on each side, got {share}")
-    order = np.lexsort((np.random.default_rng(seed).random(len(values)), values))
-    return 2 * side, int((truth[order[-side:]] == 1).sum() + (truth[order[:side]] == 0).sum())
+    (values,), (truth,) = as_numbers(at_least=2, scores=scores), as_binary("guesses of members", members=members)
+    check_lengths(scores=values, members=truth)
+    side = int(len(values) * share / 2) if is_number(share) and 0 < share <= 1 else 0
+    if side < 1:
+        raise ValueError(f"expected a share in (0, 1] that leaves a guess on each side, got {share!r}")
+    order = np.lexsort((generator_of(seed).random(len(values)), values))
+    return 2 * side, int(truth[order[-side:]].sum() + (~truth[order[:side]]).sum())
 
 
 def _p_value(guesses: int, correct: int, canaries: int, eps: float, delta: float) -> float:

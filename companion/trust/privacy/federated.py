@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+from companion.checks import check_whole
+from companion.stats.base.checks import as_numbers
 
 Weights = Mapping[str, Tensor]
 _SCALE = 2**24
@@ -29,8 +33,10 @@ def fedavg(clients: Sequence[Weights], examples: Sequence[int]) -> dict[str, Ten
     Source:
         McMahan et al. 2017.
     """
-    if not clients or len(clients) != len(examples) or any(n <= 0 for n in examples):
+    if not clients or len(clients) != len(examples):
         raise ValueError(f"expected a positive number of examples a client, got {len(clients)} and {list(examples)}")
+    for n in examples:
+        check_whole("the number of examples of each client", n, at_least=1, advice="leave out clients without any")
     shapes = [{name: tensor.shape for name, tensor in client.items()} for client in clients]
     if any(shape != shapes[0] for shape in shapes):
         raise ValueError("expected the same weights from each client, got other names or shapes")
@@ -41,9 +47,7 @@ def fedavg(clients: Sequence[Weights], examples: Sequence[int]) -> dict[str, Ten
     }
 
 
-def mask(
-    values: Float[np.ndarray, " numbers"], client: int, seeds: Int[np.ndarray, "clients clients"]
-) -> Int[np.ndarray, " numbers"]:
+def mask(values: ArrayLike, client: int, seeds: Int[np.ndarray, "clients clients"]) -> Int[np.ndarray, " numbers"]:
     """What a client sends: its numbers, in fixed point modulo 2^64, hidden by one mask with each other client.
 
     Each pair shares a seed. The client of lower number adds the mask, the other one subtracts it: in the sum they
@@ -51,7 +55,8 @@ def mask(
     that, and this one does not.
 
     Args:
-        values: to be added up, of absolute value below 2^30.
+        values: to be added up ``[numbers]``, of absolute value below 2^30, and below 2^39 over the number of clients,
+            so that the sum has room.
         client: its number.
         seeds: of each pair, symmetric.
 
@@ -61,13 +66,14 @@ def mask(
     n = len(seeds)
     if seeds.shape != (n, n) or (seeds != seeds.T).any() or not 0 <= client < n:
         raise ValueError(f"expected a symmetric table of seeds with client {client} in it, got shape {seeds.shape}")
-    if not np.isfinite(values).all() or (np.abs(values) >= 2**30).any():
-        raise ValueError("expected finite values below 2^30: scale them")
-    sent = np.round(values * _SCALE).astype(np.int64).astype(np.uint64)
+    (numbers,) = as_numbers(values=values)  # as float64: in narrower types the fixed point overflows
+    if (np.abs(numbers) >= (most := min(2**30, 2**39 // n))).any():
+        raise ValueError(f"expected values below {most:,} for {n} clients, got {np.abs(numbers).max():g}: scale them")
+    sent = np.round(numbers * _SCALE).astype(np.int64).astype(np.uint64)
     for other in range(n):
         if other != client:
             drawn = np.random.Generator(np.random.Philox(int(seeds[client, other])))
-            noise = drawn.integers(0, 2**64, len(values), dtype=np.uint64)
+            noise = drawn.integers(0, 2**64, len(numbers), dtype=np.uint64)
             sent = sent + noise if client < other else sent - noise
     return sent
 

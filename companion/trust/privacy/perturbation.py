@@ -13,10 +13,12 @@ from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
 from companion.stats.base.checks import as_ndarray
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_between, check_positive
 from companion.trust.privacy.accountants import gaussian_delta
 
 
+@same_examples("x", "y")
 def output_perturbation(
     x: ArrayLike,
     y: ArrayLike,
@@ -67,6 +69,7 @@ def output_perturbation(
     return fitted.coef_[0] + spread * np.random.default_rng(seed).normal(size=rows.shape[1])
 
 
+@same_examples("x", "y")
 def noisy_least_squares(
     x: ArrayLike, y: ArrayLike, *, epsilon: float, delta: float, length: float = 1.0, seed: int = 0
 ) -> Float[np.ndarray, " columns"]:

@@ -14,20 +14,27 @@ def pseudonymize(values: pd.Series, key: bytes) -> pd.Series:
     table anonymous: what else it says of a person may tell who it is, which :func:`k_anonymity` counts.
 
     Args:
-        values: text or numbers, as text; missing ones stay missing.
+        values: text or numbers, as text; missing ones stay missing. A whole number has one code, whether it is stored
+            as 7 or as 7.0, as pandas does in a column that lacks one.
         key: secret, 16 bytes or more; whoever has it can try all names.
 
     Raises:
-        ValueError: for a short key.
+        ValueError: for a short key, or one that is text.
 
     >>> pseudonymize(pd.Series(["Ada", "Bob", "Ada"]), b"sixteen bytes at least").nunique()
     2
     """
+    if not isinstance(key, bytes):
+        raise ValueError(f"expected a key of bytes, got {type(key).__name__}: secrets.token_bytes(32) makes one")
     if len(key) < 16:
         raise ValueError(f"expected a key of 16 bytes or more, got {len(key)}: secrets.token_bytes(32) makes one")
     return values.map(
-        lambda value: hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32], na_action="ignore"
+        lambda value: hmac.new(key, _as_text(value).encode(), hashlib.sha256).hexdigest()[:32], na_action="ignore"
     )
+
+
+def _as_text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def k_anonymity(table: pd.DataFrame, quasi_identifiers: Sequence[str]) -> pd.Series:
@@ -47,6 +54,8 @@ def k_anonymity(table: pd.DataFrame, quasi_identifiers: Sequence[str]) -> pd.Ser
     >>> k_anonymity(table, ["zip", "born"]).tolist()
     [2, 2, 1]
     """
+    if isinstance(quasi_identifiers, str):
+        raise ValueError(f"expected a list of columns, got {quasi_identifiers!r}: pass [{quasi_identifiers!r}]")
     columns = list(quasi_identifiers)
     if not columns or (missing := [name for name in columns if name not in table]):
         raise ValueError(f"expected columns of the table, got {missing if columns else 'none'}")
