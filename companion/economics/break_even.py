@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from companion.checks import is_number
 from companion.economics.queues import servers_needed
 from companion.stats.base.checks import as_given
+from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_positive, check_share
 
 #: What a month costs at a volume, in dollars: one number, or a draw for each way the world may be.
@@ -60,6 +61,7 @@ def _cheapest(options: Mapping[str, MonthlyCost], volume: float) -> Float[np.nda
     return (best / np.maximum(best.sum(axis=0), 1)).mean(axis=1)
 
 
+@same_examples("hourly_price", "service")
 def hosting_cost(
     volume: float,
     *,

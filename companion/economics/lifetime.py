@@ -63,7 +63,8 @@ class ShiftedBetaGeometric:
         counts = _cohort(customers)
 
         def loss(logs: Float[np.ndarray, "2"]) -> float:
-            return -_log_likelihood(np.exp(logs[0]), np.exp(logs[1]), counts)
+            # of a customer: of a million together, rounding alone would exceed what is precise enough
+            return -_log_likelihood(np.exp(logs[0]), np.exp(logs[1]), counts / counts[0])
 
         starts = [minimize(loss, (at, at), method="Nelder-Mead", options=_PRECISE) for at in (-1.0, 0.0, 2.0)]
         best = min(starts, key=lambda found: found.fun)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from companion.checks import check_whole, is_number
 from companion.stats.base.checks import as_given
+from companion.stats.base.frames import same_examples
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def _plain(model: str, price: object) -> float:
         raise ValueError(f"expected one price a token for {model}, got {price!r}: read it from the provider") from error
 
 
+@same_examples("hourly_price", "tokens_per_second", "utilization")
 def cost_per_token(
     hourly_price: ArrayLike, tokens_per_second: ArrayLike, utilization: ArrayLike = 1.0
 ) -> Float[np.ndarray, "..."]:
@@ -113,7 +115,7 @@ def cost_per_token(
         utilization: the proportion of the time that it is at work, in (0, 1].
 
     Raises:
-        ValueError: for values that are not positive, or a utilization above 1.
+        ValueError: for values that are not positive, a utilization above 1, or indexes that differ.
 
     >>> round(1e6 * float(cost_per_token(2.5, 2_000, 0.4)), 3)  # dollars a million
     0.868

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.special import erfcx, ndtr, ndtri
 from scipy.stats import invgauss
 
 from companion.checks import is_number
 from companion.stats.base.options import check_positive, check_share
+
+#: Squared coefficient of variation below which months are normal but for their skewness (Cornish and Fisher), and
+#: SciPy's quantile loses its digits.
+_SHARP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,20 +72,28 @@ class Runway:
         t = np.asarray(months, dtype=float)
         if np.any(~(t >= 0)):
             raise ValueError("expected months of at least 0")
-        ended = self.ever * self._law.cdf(t)
+        root, size = np.sqrt(t), self.cash / self.spread
+        with np.errstate(divide="ignore"):
+            below, above = size * (root / self._mean - 1 / root), size * (root / self._mean + 1 / root)
+        # the second term as a product of what is neither infinite nor 0: SciPy's overflows where the spread is small
+        ended = self.ever * (ndtr(below) + np.exp(-(below**2) / 2) * erfcx(above / np.sqrt(2)) / 2)
         return float(ended) if ended.ndim == 0 else ended
 
     def quantile(self, share: float) -> float:
         """Months after which the cash has ended with probability ``share``: 0.05 for a bad case; may be infinite."""
         check_share("share", share, "0.05 is the month that one company in twenty does not reach")
-        return float(self._law.ppf(share / self.ever)) if share < self.ever else float("inf")
+        if share >= self.ever:
+            return float("inf")
+        scale = (self.cash / self.spread) ** 2
+        if (scv := self._mean / scale) < _SHARP:
+            z = float(ndtri(share / self.ever))
+            return float(self._mean * (1 + np.sqrt(scv) * z + scv * (z**2 - 1) / 2))
+        return float(invgauss.ppf(share / self.ever, scv, scale=scale))
 
     @property
-    def _law(self) -> invgauss:
-        """Scipy's ``invgauss(mu, scale)`` has mean ``mu * scale`` and shape ``scale``."""
-        shape = self.cash**2 / self.spread**2
-        drift = max(abs(self.burn), 1e-9 * self.spread)  # without drift it is the limit, a Lévy distribution
-        return invgauss(self.cash / drift / shape, scale=shape)
+    def _mean(self) -> float:
+        """Expected months where the cash ends at some time."""
+        return self.cash / max(abs(self.burn), 1e-9 * self.spread)  # without drift it is the limit, a Lévy distribution
 
 
 def first_passage(cash: float, burns: Float[np.ndarray, "paths months"]) -> Float[np.ndarray, " paths"]:

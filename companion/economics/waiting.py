@@ -11,7 +11,8 @@ from companion.stats.base.checks import as_numbers
 from companion.stats.base.frames import same_examples
 from companion.stats.base.options import check_share
 
-_GRID, _MEANS = 2**17, 40  # points, and mean waits beyond the longest service that they reach
+_POINTS, _MEANS = (2**17, 2**20, 2**22), 40  # of the grid, and mean waits beyond the longest service that it reaches
+_FIRST = 500  # an answer in fewer steps is not known to a thousandth
 
 
 @same_examples("arrivals", "services")
@@ -75,7 +76,8 @@ def response_quantile(arrival_rate: float, services: ArrayLike, level: float) ->
         Seconds, to about a thousandth.
 
     Raises:
-        ValueError: for a service that is not positive, or a utilization of 1 or more.
+        ValueError: for a service that is not positive, a utilization of 1 or more, or services so unequal that no grid
+            holds the shortest and the longest.
 
     Source:
         Pollaczek and Khinchine; Harchol-Balter 2013, chapter 25.
@@ -88,13 +90,23 @@ def response_quantile(arrival_rate: float, services: ArrayLike, level: float) ->
     if (times <= 0).any():
         raise ValueError(f"expected services above 0 seconds, got {times.min():g}")
     queue = MG1(arrival_rate, float(times.mean()), float(times.var() / times.mean() ** 2))
-    step = (times.max() + _MEANS * (queue.mean_wait + queue.mean_service)) / _GRID
-    served = _on_grid(times, step)
-    cells = (np.arange(_GRID + 1) - 0.5) * step  # a residual belongs to the nearest point
+    for points in _POINTS:  # a finer grid only where a few long services make the first too coarse
+        step = (times.max() + _MEANS * (queue.mean_wait + queue.mean_service)) / points
+        place = int(np.searchsorted(np.cumsum(_responses(times, queue.utilization, step, points)), level))
+        if _FIRST <= place < points:
+            return float(step * place)
+    raise ValueError(
+        f"expected services that one grid can tell apart, got {times.min():.3g} to {times.max():.3g} seconds, of which "
+        f"level {level:g} lies in the first {_FIRST} of {points:,} steps or beyond the last; take simulate_waits"
+    )
+
+
+def _responses(times: np.ndarray, utilization: float, step: float, points: int) -> np.ndarray:
+    """The probability of each response time on the grid."""
+    cells = (np.arange(points + 1) - 0.5) * step  # a residual belongs to the nearest point
     residual = np.diff(_integrated_tail(times, cells))
-    geometric = (1 - queue.utilization) / (1 - queue.utilization * np.fft.rfft(residual))
-    response = np.fft.irfft(geometric * np.fft.rfft(served), _GRID)
-    return float(step * np.searchsorted(np.cumsum(response), level))
+    geometric = (1 - utilization) / (1 - utilization * np.fft.rfft(residual))
+    return np.asarray(np.fft.irfft(geometric * np.fft.rfft(_on_grid(times, step, points)), points))
 
 
 def _integrated_tail(times: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -105,8 +117,8 @@ def _integrated_tail(times: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.asarray((sums[below] + (len(order) - below) * np.maximum(at, 0)) / order.sum())
 
 
-def _on_grid(times: np.ndarray, step: float) -> np.ndarray:
+def _on_grid(times: np.ndarray, step: float, points: int) -> np.ndarray:
     """Probabilities on the grid, each time shared between its two neighbors so that the mean stays."""
     low = np.floor(times / step).astype(int)
     up = times / step - low
-    return (np.bincount(low, 1 - up, _GRID) + np.bincount(low + 1, up, _GRID)) / len(times)
+    return (np.bincount(low, 1 - up, points) + np.bincount(low + 1, up, points)) / len(times)

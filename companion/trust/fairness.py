@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike
 
-from companion.checks import check_one_of
+from companion.checks import check_one_of, is_number
 from companion.stats import Interval, proportion_ci, proportion_difference_ci, sample_size
 from companion.stats.base.frames import same_examples
 from companion.stats.base.labels import as_binary, as_groups
@@ -117,7 +117,8 @@ def impossibility(prevalence: float, *, ppv: float, fnr: float) -> float:
         fnr: proportion of class 1 that was not selected.
 
     Raises:
-        ValueError: for a prevalence or a PPV outside (0, 1), or an FNR outside [0, 1].
+        ValueError: for a prevalence or a PPV outside (0, 1), an FNR outside [0, 1], or values that no decisions have
+            together: of so many selected that are of class 0, there are not as many.
 
     Source:
         Chouldechova 2017, equation 2.6.
@@ -127,9 +128,12 @@ def impossibility(prevalence: float, *, ppv: float, fnr: float) -> float:
     """
     check_between("prevalence", prevalence, 0, 1)
     check_between("ppv", ppv, 0, 1)
-    if not 0 <= fnr <= 1:
-        raise ValueError(f"expected fnr in [0, 1], got {fnr}")
-    return prevalence / (1 - prevalence) * (1 - ppv) / ppv * (1 - fnr)
+    if not is_number(fnr) or not 0 <= fnr <= 1:
+        raise ValueError(f"expected fnr in [0, 1], got {fnr!r}")
+    fpr = prevalence / (1 - prevalence) * (1 - ppv) / ppv * (1 - fnr)
+    if fpr > 1:
+        raise ValueError(f"expected values that go together, got a false positive rate of {fpr:.3g}: raise ppv or fnr")
+    return fpr
 
 
 def n_for_gap(rate: float, gap: float, *, share: float = 0.5, power: float = 0.8, alpha: float = 0.05) -> int:

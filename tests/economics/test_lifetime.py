@@ -71,3 +71,9 @@ def test_refusals():
         ShiftedBetaGeometric(1, 1).lifetime(discount=0)
     with pytest.raises(ValueError, match="renewals"):
         ShiftedBetaGeometric(1, 1).lifetime(discount=0.1, after=-1)
+
+
+def test_a_cohort_of_millions_has_the_same_parameters():
+    customers = np.array([1_000, 869, 743, 653, 593, 551, 517, 491])
+    few, many = (ShiftedBetaGeometric.fit(customers * times) for times in (1, 10**7))
+    assert (many.alpha, many.beta) == pytest.approx((few.alpha, few.beta), rel=1e-6)

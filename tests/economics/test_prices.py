@@ -3,9 +3,10 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from companion.economics import TokenPrices, api_prices, cost_per_token
+from companion.economics import TokenPrices, api_prices, cost_per_token, hosting_cost
 
 
 def test_a_published_bill():
@@ -50,3 +51,11 @@ def test_an_idle_machine_costs_the_same():
     for wrong in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1, 1.01), (1, 1, np.nan)):
         with pytest.raises(ValueError, match="expected"):
             cost_per_token(*wrong)
+
+
+def test_draws_of_pandas_are_paired_by_label_or_refused():
+    price, rate = pd.Series([1.0, 2.0], index=["a", "b"]), pd.Series([10.0, 20.0], index=["b", "a"])
+    with pytest.raises(ValueError, match="hourly_price and tokens_per_second with the same index"):
+        cost_per_token(price, rate)
+    with pytest.raises(ValueError, match="hourly_price and service with the same index"):
+        hosting_cost(500_000, hourly_price=price, service=rate / 100, seconds=1.0)

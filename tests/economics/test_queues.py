@@ -244,3 +244,15 @@ def test_many_servers_by_the_recursion(load, servers):
     for busy in range(1, servers + 1):
         lost = load * lost / (busy + load * lost)
     assert erlang_b(load, servers) == pytest.approx(lost, rel=1e-9)
+
+
+def test_services_that_no_grid_tells_apart_are_refused():
+    """A median of about a millisecond, where one request in 100,000 takes a quarter of an hour."""
+    services = np.append(np.full(99_999, 1e-3), 1_000.0)
+    with pytest.raises(ValueError, match="expected services that one grid can tell apart, got 0.001 to 1e.03 seconds"):
+        response_quantile(1.0, services, 0.5)
+
+
+def test_a_few_long_services_make_the_grid_finer():
+    services = np.append(np.full(999, 1e-2), 20.0)
+    assert response_quantile(1e-6, services, 0.5) == pytest.approx(1e-2, rel=2e-3)  # nobody else is there

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import invgauss, norm
 
 from companion.economics import Runway, first_passage
 
@@ -69,3 +69,23 @@ def test_a_month_that_takes_exactly_what_is_there_is_not_the_end():
 def test_refusals(make, said):
     with pytest.raises(ValueError, match=said):
         make()
+
+
+@pytest.mark.parametrize("spread", [1e-4, 1e-3, 1.0, 30.0, 100.0, 280.0, 300.0])
+def test_a_burn_that_hardly_varies_ends_next_to_the_mean(spread):
+    """To second order in the deviation, whatever computes it: at 1e-4 SciPy says infinity for a probability."""
+    runway, deviation = Runway(cash=1_200_000, burn=100_000, spread=spread), 12**0.5 * spread / 100_000
+    z = np.array([-2.0, -0.5, 0.0, 1.5])
+    months = 12 + deviation * z + deviation**2 / 12 * (z**2 - 1) / 2
+    assert runway.probability(months) == pytest.approx(norm.cdf(z), abs=1e-5)
+    assert [runway.quantile(share) for share in norm.cdf(z)] == pytest.approx(months, abs=1e-5 * deviation)
+    assert runway.probability([0.0, 6.0, 1e9, np.inf]).tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("spread", [1e3, 1e4, 1e5, 1e6, 1e8])
+@pytest.mark.parametrize("burn", [-100_000, 0, 1.0, 100_000])
+def test_probabilities_are_scipys_where_those_hold(spread, burn):
+    runway, months = Runway(1_200_000, burn, spread), np.array([0.0, 1e-3, 1.0, 11.0, 12.0, 13.0, 60.0, 1e6])
+    shape = (1_200_000 / spread) ** 2
+    law = invgauss(1_200_000 / max(abs(burn), 1e-9 * spread) / shape, scale=shape)
+    assert runway.probability(months) == pytest.approx(runway.ever * law.cdf(months), rel=1e-6, abs=1e-12)

@@ -92,3 +92,11 @@ def test_a_document_drawn_again_and_again_has_no_spread_whatever_rounding_leaves
     rows = [[140.2, 70], [138.1, 69], [142.3, 71]]  # 1 in 9 resamples of 3 documents holds one of them only
     with pytest.raises(ValueError, match=r"got 0 on 1[01]\.\d% of them; too few observations differ"):
         corpus_ci(rows, ratio, n_resamples=9_999, seed=0)
+
+
+def test_long_doubles_are_summed_by_cluster():
+    rows, clusters = np.random.default_rng(0).gamma(3.0, size=(40, 2)), np.arange(40) // 2
+    expected = corpus_ci(rows, lambda s: s[..., 0] / s[..., 1], clusters=clusters, n_resamples=99, seed=0)
+    assert expected == corpus_ci(
+        rows.astype(np.longdouble), lambda s: s[..., 0] / s[..., 1], clusters=clusters, n_resamples=99, seed=0
+    )

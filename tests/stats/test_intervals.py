@@ -411,3 +411,18 @@ def test_a_stratified_proportion_joins_the_strata_and_stays_in_range():
 def test_what_is_not_between_the_bounds_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((3.12e-7, 2.93e-7, 3.31e-7), "3.12e-07, with a 95% confidence interval from 2.93e-07 to 3.31e-07"),
+        ((2e-12, -4.8e-13, 4.5e-12), "2e-12, with a 95% confidence interval from -4.8e-13 to 4.5e-12"),
+        ((0.5, 0.499999978, 0.500000022), "0.5, with a 95% confidence interval from 0.499999978 to 0.500000022"),
+        ((0.0, 0.0, 1e-9), "0, with a 95% confidence interval from 0 to 1e-09"),
+        ((0.42, 0.42, 0.42), "0.4200000, with a 95% confidence interval from 0.4200000 to 0.4200000"),
+        ((5e-324, 0.0, 1e-323), "4.9e-324, with a 95% confidence interval from 0 to 9.9e-324"),
+    ],
+)
+def test_small_numbers_do_not_read_as_zero(numbers, words):
+    assert Interval(*numbers, 0.95, "by hand").in_words().startswith(words)

@@ -1,5 +1,7 @@
 """What pandas knows of rows and columns is used: nothing is paired by position where labels say otherwise."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -218,3 +220,21 @@ def test_observations_come_in_the_order_of_their_times(days):
     assert stats.confidence_sequence(right.drop(right.index[3]))  # a gap is no matter
     with pytest.raises(ValueError, match=r"the latest last, .*values.sort_index\(\)"):
         stats.confidence_sequence(right.iloc[::-1])
+
+
+NUMBER_TABLES = [
+    ("compare_many", "scores"), ("linear_regression", "x"), ("mmd_drift", "reference"), ("corpus_ci", "statistics"),
+    ("conformal_sets", "probabilities"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBER_TABLES)
+def test_tables_of_pandas_own_numbers_are_numbers(name, argument):
+    arguments = {key: value for key, value in sensible(name).items() if key != "names"} | {"seed": 0}
+    takes = {key: value for key, value in arguments.items() if key in signature(CASES[name].call).parameters}
+    table = pd.DataFrame(takes[argument]).add_prefix("column ")
+    nullable = table.convert_dtypes()
+    assert str(CASES[name].call(**takes | {argument: nullable})) == str(CASES[name].call(**takes | {argument: table}))
+    nullable.iloc[1, 0] = pd.NA
+    with pytest.raises(ValueError, match=r"^expected .*(missing|NaN).* (index|row) 1\b"):
+        CASES[name].call(**takes | {argument: nullable})

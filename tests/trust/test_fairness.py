@@ -86,6 +86,8 @@ def test_planned_examples_find_the_gap():
         (lambda: group_metrics([0, 1], [0, 0.7], ["a", "b"]), "threshold"),
         (lambda: group_metrics([0, 1], [0, 1], ["a"]), "groups to hold one value an example, got"),
         (lambda: impossibility(0.5, ppv=1.0, fnr=0.1), "ppv"),
+        (lambda: impossibility(0.5, ppv=0.1, fnr=0.0), "got a false positive rate of 9: raise ppv or fnr"),
+        (lambda: impossibility(0.5, ppv=0.5, fnr="0.1"), "fnr in .0, 1., got '0.1'"),
         (lambda: n_for_gap(0.2, 0.1, share=1.0), "share"),
     ],
 )

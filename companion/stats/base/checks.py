@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
+from pandas.api.types import is_numeric_dtype
 
 from companion.checks import is_number
 from companion.stats.base.shapes import check_is_array, check_is_vector
@@ -123,4 +124,6 @@ def _read(name: str, values: ArrayLike, dtype: type | None = None) -> Shaped[np.
         ) from error
     if array.dtype.kind == "O" and dtype is None and array.ndim:  # how None and pandas' NA come
         refuse_missing(name, pd.isna(array).reshape(len(array), -1).any(1))
+        if isinstance(values, pd.DataFrame) and all(map(is_numeric_dtype, values.dtypes)):
+            return values.to_numpy(float)  # of pandas' own types of numbers NumPy makes objects, whole though they are
     return array

@@ -70,9 +70,15 @@ class Interval(Result):
 
     def in_words(self) -> str:
         """The numbers as part of a sentence, rounded so that half the interval's width keeps two digits."""
-        half_width = max((self.high - self.low) / 2, 1e-6)
-        decimals = max(0, 1 - math.floor(math.log10(half_width))) if math.isfinite(half_width) else 3
-        estimate, low, high = (f"{value:z.{decimals}f}" for value in (self.estimate, self.low, self.high))
+        numbers, half_width = (self.estimate, self.low, self.high), (self.high - self.low) / 2
+        if 0 < half_width < 1e-6:  # such as dollars a token, of which no decimals would show anything
+            magnitude = max(map(abs, numbers))
+            digits = 2 + math.floor(math.log10(magnitude)) - math.floor(math.log10(half_width))
+            shown = f"z.{min(digits, 17)}g"
+        else:
+            half_width = max(half_width, 1e-6)
+            shown = f"z.{max(0, 1 - math.floor(math.log10(half_width))) if math.isfinite(half_width) else 3}f"
+        estimate, low, high = (format(value, shown) for value in numbers)
         return f"{estimate}, with a {100 * self.level:g}% confidence interval from {low} to {high} ({self.method})"
 
     def plot(self, axes: Axes | None = None, *, at: float = 0.0) -> Axes:

@@ -170,7 +170,7 @@ def _sums(
     for chunk in codes:
         part = rows[start : start + len(chunk)]
         for column in range(rows.shape[1]):
-            sums[:, column] += np.bincount(chunk, part[:, column], minlength=n_groups)
+            sums[:, column] += np.bincount(chunk, part[:, column].astype(float), minlength=n_groups)
         start += len(chunk)
     return sums
 
