@@ -36,13 +36,14 @@ def run(options: argparse.Namespace) -> None:
     """Serves until Ctrl-C or SIGTERM."""
     try:
         from companion.serving import Server
-        from companion.serving.server import check_host
+        from companion.serving.server import check_host, check_port
     except ImportError as error:
         raise ImportError(
             f'expected FastAPI and uvicorn, got none ({error}): run pip install "large-models-companion[serving]"'
         ) from error
     keys = [key.strip() for key in os.environ.get(KEY_VARIABLE, "").split(",") if key.strip()]
     check_host(options.host, keys)  # before the model is loaded
+    check_port(options.host, options.port)
     model, tokenizer = open_model(options.model)
     name = Path(options.model).stem
     server = Server(

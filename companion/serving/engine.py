@@ -74,7 +74,7 @@ class Engine:
         self._running: dict[Row, Ticket] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def running(self) -> int:
@@ -87,7 +87,9 @@ class Engine:
         return len(self._waiting)
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts the thread; after :meth:`close` another one."""
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     def submit(self, ticket: Ticket) -> None:
@@ -121,7 +123,7 @@ class Engine:
                 for ticket in [*self._waiting, *self._running.values()]:
                     ticket.cancel()
             self._changed.notify()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:

@@ -4,7 +4,7 @@ import time
 import uuid
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from companion.models.hub.chat_template import Role
 
@@ -16,6 +16,15 @@ class ChatMessage(BaseModel):
     role: Role
     content: str
 
+    @field_validator("content", mode="before")
+    @classmethod
+    def _joined(cls, content: object) -> object:
+        """The text of parts of text, as many clients send it, a line each; a picture is no text."""
+        parts = content if isinstance(content, list) else []
+        texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+        whole = bool(parts) and len(texts) == len(parts) and all(isinstance(text, str) for text in texts)
+        return "\n".join(map(str, texts)) if whole else content
+
 
 class StreamOptions(BaseModel):
     """What a stream ends with."""
@@ -25,7 +34,10 @@ class StreamOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The body of ``POST /v1/chat/completions``. Unknown fields are refused: they could change the answer."""
+    """The body of ``POST /v1/chat/completions``. Unknown fields are refused: they could change the answer.
+
+    A field of null is as an absent one, for clients send all that they know.
+    """
 
     model_config = ConfigDict(extra="forbid")
     model: str
@@ -36,17 +48,22 @@ class ChatRequest(BaseModel):
     max_completion_tokens: int | None = Field(None, ge=1)
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
-    seed: int | None = None
+    seed: int | None = Field(None, ge=-(2**63), lt=2**64)
     stop: list[str] = Field(default_factory=list, max_length=4)
     n: Literal[1] = 1
     presence_penalty: Literal[0] = 0
     frequency_penalty: Literal[0] = 0
     user: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, body: object) -> object:
+        return {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+
     @field_validator("stop", mode="before")
     @classmethod
     def _as_list(cls, stop: object) -> object:
-        return [stop] if isinstance(stop, str) else stop if stop is not None else []
+        return [stop] if isinstance(stop, str) else stop
 
     @field_validator("stop")
     @classmethod

@@ -24,23 +24,22 @@ class Entry:
 
 
 class RequestLog:
-    """Appends entries to a file of JSON lines, each whole."""
+    """Appends entries to a file of JSON lines, each whole.
+
+    Raises:
+        OSError: where the file cannot be written to.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
-        self._lock = threading.Lock()
+        path.open("a", encoding="utf-8").close()  # what is wrong with it is said before anybody is served
+        self._path, self._lock = path, threading.Lock()
 
     def add(self, entry: Entry) -> None:
         """Writes one line."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(entry)})
-        with self._lock:
-            self._file.write(line + "\n")
-            self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 def key_label(key: str) -> str:

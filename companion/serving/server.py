@@ -93,8 +93,6 @@ class Server:
         self.engine.start()
         yield
         self.engine.close(finish=False)
-        if self.log is not None:
-            self.log.close()
 
     def _app(self) -> FastAPI:
         app = FastAPI(lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -169,11 +167,11 @@ def in_thread(app: FastAPI) -> Iterator[str]:
     thread = threading.Thread(target=served.run, name="server", daemon=True)
     thread.start()
     until = time.monotonic() + 20
-    while not served.started and time.monotonic() < until:
+    while not served.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.01)
     try:
         if not served.started:
-            raise RuntimeError(f"expected the server to start on port {port} within 20 s, and it did not")
+            raise RuntimeError(f"expected the server to start on port {port} within 20 s, and it did not: see its log")
         yield f"http://127.0.0.1:{port}"
     finally:
         served.should_exit = True
@@ -190,6 +188,21 @@ def check_host(host: str, keys: Sequence[str]) -> None:
         raise ValueError(
             f"expected a loopback address such as 127.0.0.1 for a server without API keys, got {host!r}: give it a key"
         )
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuses a port that another program has, before a model is read: uvicorn would say it afterwards.
+
+    Raises:
+        ValueError: for a number that is no port.
+        OSError: where nobody can listen there, saying why.
+    """
+    if not 0 <= port < 2**16:
+        raise ValueError(f"expected --port from 0 to {2**16 - 1}, got {port}")
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise OSError(f"expected a free port at {host}, got {port} ({error}): take another --port") from error
 
 
 def is_loopback(host: str) -> bool:
@@ -217,4 +230,5 @@ async def _bad_request(_: Request, error: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _refusal(error.status_code, f"expected a known path and method, got none ({error.detail})")
+    wanted = "a body in JSON" if error.status_code == 400 else "a known path and method"
+    return _refusal(error.status_code, f"expected {wanted}, got none ({error.detail})")

@@ -83,6 +83,7 @@ def test_what_cannot_be_served_is_one_line(
     monkeypatch.delenv("COMPANION_API_KEYS", raising=False)
     for arguments, said in (
         (["--model", str(folder), "--host", "0.0.0.0"], "expected a loopback address"),
+        (["--model", str(folder), "--port", "65536"], "expected --port from 0 to 65535, got 65536"),
         (["--model", str(tmp_path / "none")], "none"),
         (["--model", str(folder), "--max-batch", "0"], "max_batch of at least 1"),
     ):
@@ -119,3 +120,16 @@ def test_five_minutes_of_load_do_not_grow_the_memory(process: tuple[subprocess.P
     third = len(sizes) // 3
     assert answered > 100
     assert max(sizes[-third:]) < 1.05 * max(sizes[third : 2 * third])
+
+
+def test_a_port_that_is_taken_is_named_before_a_model_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COMPANION_API_KEYS", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for command in (["serve", "--model", str(tmp_path / "none")], ["apps"]):
+            assert main([*command, "--port", port]) == 2
+            said = capsys.readouterr()
+            assert said.err.startswith(f"error: expected a free port at 127.0.0.1, got {port} (")
+            assert (said.err.count("\n"), said.out) == (1, "")

@@ -79,7 +79,10 @@ def test_what_a_client_types_never_becomes_a_control_token(
         ({"model": "other"}, "expected model 'tiny', got 'other'"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "wizard", "content": "a"}]}, "role"),
-        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}, "content"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}]}, "content"),
+        ({"messages": [{"role": "user", "content": []}]}, "content"),
+        ({"seed": 2**64}, "seed"),
+        ({"seed": -(2**63) - 1}, "seed"),
         ({"messages": [{"role": "user", "content": "a" * 400}]}, "at most 256 with the answer's"),
         ({"max_tokens": 250}, "at most 256 with the answer's"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -102,8 +105,8 @@ def test_what_it_does_not_do_is_refused(make: Make, options: dict[str, Any], sai
     ("body", "status", "said"),
     [
         (b'{"model": "tiny", ', 400, "JSON"),
-        (b"\xff\xfe", 400, ""),
-        (b"[" * 50_000, 400, ""),
+        (b"\xff\xfe", 400, "expected a body in JSON, got none"),
+        (b"[" * 50_000, 400, "expected a body in JSON, got none"),
         (b"x" * (2**20 + 1), 413, "1,048,576 bytes"),
     ],
 )
@@ -115,6 +118,21 @@ def test_malformed_bodies_are_answered(make: Make, body: bytes, status: int, sai
         assert ask(address).choices[0].message.content  # the next one is served
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
+
+
+def test_what_clients_send_beside_is_taken_as_openai_takes_it(make: Make) -> None:
+    """Null for what they leave open, and a text in parts; a server can be started again."""
+    server = make()
+    parts = [{"role": "user", "content": [{"type": "text", "text": text} for text in ("hello", "there")]}]
+    names = "temperature top_p n stream stop seed stream_options presence_penalty tools logit_bias response_format"
+    with server.in_thread() as address:
+        expected = ask(address, [{"role": "user", "content": "hello\nthere"}])
+        assert ask(address, parts).choices == expected.choices
+    body = {"model": "tiny", "messages": HELLO, "max_tokens": 3, **dict.fromkeys(names.split())}
+    with server.in_thread() as address:
+        answer = httpx.post(f"{address}/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["completion_tokens"] == 3
 
 
 def test_a_body_of_unknown_length_is_refused(make: Make) -> None:
