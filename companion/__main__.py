@@ -1,6 +1,7 @@
 """The command line: ``python -m companion COMMAND``."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -33,6 +34,8 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for what the user can put right, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show is no reason to end
+        sys.stdout.reconfigure(errors="replace")
     try:
         options = _parser(arguments[:1]).parse_args(recipes.expand(arguments))
         options.run(options)

@@ -161,6 +161,14 @@ def test_adapters_are_opened_with_their_base(folder, tmp_path, capsys):
     )
 
 
+def test_a_terminal_that_lacks_characters_gets_question_marks(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "companion", "generate", "--model", folder, "--prompt", "é 大", "--max-new-tokens", "0"],
+        capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (b"? ?\n", b"")
+
+
 def test_adapters_of_a_model_with_adapters_are_opened_with_both(folder, tmp_path):
     """What ``finetune --model first --out second`` leaves: its base is no model's folder."""
     logits, tokens = [], torch.arange(9)[None]
