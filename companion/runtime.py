@@ -163,7 +163,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def seed_everything(seed: int) -> None:
     """Seeds Python's, NumPy's legacy and torch's generators (all devices)."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries that we call may still draw from it
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that we call may still draw from it; it takes no more
     torch.manual_seed(seed)
 
 

@@ -26,7 +26,13 @@ from companion.models import GPT
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.writing import stop_list
 from companion.models.modes import evaluating
-from companion.models.sampling import check_filters, check_finite, check_temperature, keep_likeliest
+from companion.models.sampling import (
+    check_filters,
+    check_finite,
+    check_temperature,
+    make_generator,
+    probabilities,
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,7 @@ def speculative_generate(
     check_temperature(temperature)
     check_filters(top_k, top_p)
     stop = set(stop_list(stop_tokens, target.config.vocab_size))
-    generator = torch.Generator(tokens.device)
-    generator.seed() if seed is None else generator.manual_seed(seed)
+    generator = make_generator(seed, tokens.device)
     room = tokens.shape[1] + max_new_tokens
     with ExitStack() as stack:
         for model in (target, draft):
@@ -139,7 +144,7 @@ class _Model:
         check_finite(logits.amax(dim=-1, keepdim=True))
         if temperature == 0:
             return torch.nn.functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(torch.float32)
-        return keep_likeliest(logits.float() / temperature, top_k=top_k, top_p=top_p).softmax(dim=-1)
+        return probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def draw(self, p: Float[Tensor, " vocab"]) -> Int[Tensor, "1 1"]:
         """A token."""

@@ -277,9 +277,9 @@ class GPT(nn.Module):
         return x
 
     def _check(self, tokens: Tensor) -> None:
-        if tokens.ndim != 2 or tokens.is_floating_point() or tokens.is_complex() or not tokens.numel():
-            got = f"{tokens.dtype} of shape {tuple(tokens.shape)}"
-            raise ValueError(f"expected integer tokens [batch, time] with at least one token, got {got}")
+        if tokens.dtype not in (torch.int64, torch.int32) or tokens.ndim != 2 or not tokens.numel():
+            got = f"{tokens.dtype} of shape {tuple(tokens.shape)}"  # of others torch makes no rows
+            raise ValueError(f"expected int64 tokens [batch, time] with at least one token, got {got}")
         if tokens.shape[1] > self.config.block_size:
             raise ValueError(
                 f"expected at most block_size={self.config.block_size} tokens, got {tokens.shape[1]}: "

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from companion.checks import is_whole
+
 
 def sample(
     logits: Float[Tensor, "batch vocab"],
@@ -47,10 +49,42 @@ def draw(
     largest, likeliest = logits.max(dim=-1, keepdim=True)
     if temperature == 0:
         return likeliest, largest
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    tempered = _tempered(logits.to(wide), largest.to(wide), temperature)
-    p = _filtered(tempered, top_k, top_p, torch.finfo(logits.dtype).eps).softmax(dim=-1)
+    p = probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
     return (p / torch.empty_like(p).exponential_(generator=generator)).argmax(dim=-1, keepdim=True), largest
+
+
+def probabilities(
+    logits: Float[Tensor, "batch vocab"], *, temperature: float, top_k: int | None, top_p: float | None
+) -> Float[Tensor, "batch vocab"]:
+    """The distributions that :func:`draw` draws from, for a temperature above 0; nothing is checked."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    tempered = _tempered(logits.to(wide), logits.amax(dim=-1, keepdim=True).to(wide), temperature)
+    return _filtered(tempered, top_k, top_p, torch.finfo(logits.dtype).eps).softmax(dim=-1)
+
+
+def make_generator(seed: int | None, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator that the same ``seed`` makes the same, and None another one each time.
+
+    Raises:
+        ValueError: as :func:`check_seed`.
+    """
+    check_seed(seed)
+    generator = torch.Generator(device)
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(int(seed))
+    return generator
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuses what no generator of torch's takes.
+
+    Raises:
+        ValueError: for a seed that is no whole number, or that 64 bits do not hold.
+    """
+    if seed is not None and not (is_whole(seed) and -(2**63) <= seed < 2**64):
+        raise ValueError(f"expected seed to be a whole number from -2**63 to below 2**64, got {seed!r}")
 
 
 def keep_likeliest(
@@ -99,7 +133,7 @@ def check_filters(top_k: int | None, top_p: float | None) -> None:
     Raises:
         ValueError: naming the option and its value.
     """
-    if top_k is not None and top_k < 1:
+    if top_k is not None and not (is_whole(top_k) and top_k >= 1):
         raise ValueError(f"expected top_k of at least 1, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"expected top_p in (0, 1], got {top_p}")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from companion.models import GPT
 from companion.models.gpt_layers.cache import KVCache
-from companion.models.sampling import check_filters, check_temperature, sample
+from companion.models.sampling import check_filters, check_seed, check_temperature, make_generator, sample
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Sampling:
     """How a request draws its tokens: as :meth:`companion.models.GPT.generate`; ``seed`` None draws anew each time.
 
     Raises:
-        ValueError: for a temperature or ``top_p`` out of its range, or fewer than one new token.
+        ValueError: for a temperature, ``top_p`` or ``seed`` out of its range, or fewer than one new token.
     """
 
     max_new_tokens: int
@@ -35,6 +35,7 @@ class Sampling:
             raise ValueError(f"expected max_new_tokens of at least 1, got {self.max_new_tokens}")
         check_temperature(self.temperature)
         check_filters(None, self.top_p)
+        check_seed(self.seed)
 
 
 @dataclass(eq=False)
@@ -73,8 +74,7 @@ class Batch:
         like = self.model.get_parameter("ln_f.weight")
         prompt = torch.tensor([tokens], device=like.device)
         alone = KVCache(self.model.config, 1, len(tokens), like)
-        generator = torch.Generator(like.device)
-        generator.seed() if sampling.seed is None else generator.manual_seed(sampling.seed)
+        generator = make_generator(sampling.seed, like.device)
         row = Row(len(tokens), 0, sampling, generator)
         row.last = self._draw(self.model.next_logits(prompt, alone), [row])[0]
         self._rebuild([(self._cache, i, each) for i, each in enumerate(self.rows)] + [(alone, 0, row)])

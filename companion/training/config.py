@@ -117,6 +117,8 @@ class TrainConfig:
 
     def _check_together(self) -> None:
         """Refuses fields that contradict each other."""
+        if self.seed >= 2**63:  # the rank of a process is added to it
+            raise ValueError(f"expected seed below 2**63, got {self.seed}")
         if self.steps * self.batch_size >= 2**63:  # items are counted in 64 bits
             got = f"steps={self.steps} and batch_size={self.batch_size}"
             raise ValueError(f"expected steps * batch_size below 2**63, got {got}")

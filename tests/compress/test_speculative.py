@@ -90,6 +90,23 @@ def test_greedy_it_writes_what_the_target_writes(gamma, options):
     assert 0 <= text.kept < text.judged or gamma == 0
 
 
+@pytest.mark.parametrize("temperature", [1e-320, 1e-45, 1e-8])
+def test_toward_temperature_0_it_is_greedy(temperature):
+    """A temperature by which no float32 can be divided, too."""
+    target, draft = random_model(TARGET, 3), random_model(DRAFT, 5)
+    greedy = target.generate(PROMPT, 12, temperature=0)
+    text = speculative_generate(target, draft, PROMPT, 12, gamma=3, temperature=temperature, seed=0)
+    assert torch.equal(text.tokens, greedy)
+
+
+def test_in_half_precision_it_draws_from_what_the_target_draws_from():
+    """The set that reaches top_p misses it by the rounding of bfloat16, as in generate: two of (.5, .3, .1, .1)."""
+    target = constant_model([0.5, 0.3, 0.1, 0.1]).bfloat16()
+    options = {"top_p": 0.8, "seed": 0}
+    drawn = speculative_generate(target, target, torch.tensor([[0]]), 200, gamma=3, **options).tokens[0, 1:]
+    assert set(drawn.tolist()) == set(target.generate(torch.tensor([[0]]), 200, **options)[0, 1:].tolist()) == {0, 1}
+
+
 def test_a_draft_that_is_the_target_is_always_right():
     model = random_model(TARGET, 3)
     text = speculative_generate(model, model, PROMPT, 20, gamma=4, seed=0)
@@ -154,6 +171,7 @@ def test_logits_of_several_new_tokens_on_a_cache_are_those_of_the_whole_text(con
         ({"gamma": 1.5}, "whole number"),
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top_p"),
+        ({"seed": 2**64}, "seed"),
         ({"stop_tokens": [3]}, "stop_tokens"),
     ],
 )

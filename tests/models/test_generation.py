@@ -206,11 +206,17 @@ def test_weights_that_are_no_numbers_are_refused(model, temperature):
 def test_a_negative_number_of_tokens_is_refused(model):
     with pytest.raises(ValueError, match="max_new_tokens of at least 0, got -1"):
         model.generate(torch.ones(2, 3, dtype=torch.long), -1)
+    with pytest.raises(ValueError, match=r"max_new_tokens of at least 0, got 1\.5"):
+        model.generate(torch.ones(2, 3, dtype=torch.long), 1.5)
 
 
 @pytest.mark.parametrize(
-    "options", [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}, {"top_p": 1.5}]
-)
+    "options",
+    [
+        {"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_k": 2.5}, {"top_p": 0}, {"top_p": 1.5},
+        {"seed": 2**64}, {"seed": -(2**63) - 1}, {"seed": 1.5},
+    ],
+)  # fmt: skip
 def test_options_out_of_range_are_refused_before_the_first_token(model, options):
     for method in (model.generate, model.generate_stream):
         with pytest.raises(ValueError, match=f"expected {next(iter(options))}"):

@@ -35,6 +35,7 @@ from companion.training import TrainConfig
         ({"weight_decay": -1.0}, "weight_decay of at least 0, got .*weight_decay=-1.0"),
         ({"weight_decay": math.nan}, "weight_decay=nan"),
         ({"checkpoint_every": 5}, "expected a checkpoint_dir"),
+        ({"seed": 2**63}, r"expected seed below 2\*\*63, got 9223372036854775808"),
         ({"steps": 2**40, "batch_size": 2**23}, r"steps \* batch_size below 2\*\*63, got steps=1099511627776"),
     ],
 )

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from companion.checks import is_whole
 from companion.models.gpt_config import GPTConfig
 from companion.models.gpt_layers.cache import KVCache
 from companion.models.gpt_layers.writing import Logits, Writer, WritingOptions, first_columns, stop_list
 from companion.models.modes import evaluating
-from companion.models.sampling import check_filters, check_temperature, draw
+from companion.models.sampling import check_filters, check_temperature, draw, make_generator
 
 
 def make_writer(
@@ -36,14 +37,14 @@ def make_writer(
     Raises:
         ValueError: for an option out of its range.
     """
-    if max_new_tokens < 0:
+    if not is_whole(max_new_tokens) or max_new_tokens < 0:
         raise ValueError(f"expected max_new_tokens of at least 0, got {max_new_tokens}")
     stop = stop_list(options.get("stop_tokens"), config.vocab_size)
     temperature, top_k, top_p = options.get("temperature", 1.0), options.get("top_k"), options.get("top_p")
     check_temperature(temperature)
     check_filters(top_k, top_p)
     seed = options.get("seed")
-    generator = None if seed is None else torch.Generator(tokens.device).manual_seed(seed)
+    generator = None if seed is None else make_generator(seed, tokens.device)
     room = min(config.block_size, tokens.shape[1] + max_new_tokens)
     return Writer(
         tokens,
