@@ -10,6 +10,7 @@ A high temperature shows how the teacher ranks the wrong answers. Gradients of t
 logits of :math:`n` classes.
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,12 +50,9 @@ def distillation_loss(
     _check(student_logits, teacher_logits, targets, temperature, alpha)
     counted = targets != IGNORED
     student, teacher, right = student_logits[counted], teacher_logits[counted].detach(), targets[counted]
-    soft = F.kl_div(
-        F.log_softmax(student / temperature, dim=-1),
-        F.log_softmax(teacher / temperature, dim=-1),
-        log_target=True,
-        reduction="batchmean",
-    )
+    log_q, log_p = (F.log_softmax(logits / temperature, dim=-1) for logits in (student, teacher))
+    p = log_p.exp()
+    soft = torch.where(p > 0, p * (log_p - log_q), 0).sum() / len(p)  # F.kl_div has 0 times infinity there
     return alpha * temperature**2 * soft + (1 - alpha) * F.cross_entropy(student, right)
 
 

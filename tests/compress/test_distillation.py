@@ -50,6 +50,22 @@ def test_at_a_high_temperature_gradients_are_differences_of_centered_logits():
     torch.testing.assert_close(student.grad, (z - v) / 7 / 5, rtol=1e-2, atol=1e-4)
 
 
+def test_what_the_teacher_rules_out_counts_nothing():
+    """A logit of -inf, as of tokens that pad a vocabulary or that top-k left out: 0 log 0 is 0."""
+    teacher, student = TEACHER.clone(), STUDENT.clone().requires_grad_()
+    teacher[:, 1] = -torch.inf
+    found = distillation_loss(student, teacher, TARGETS, temperature=3, alpha=1)
+    counted = TARGETS >= 0
+    p, log_q = (teacher[counted] / 3).softmax(dim=-1), (STUDENT[counted] / 3).log_softmax(dim=-1)
+    kept = [place for place in range(7) if place != 1]
+    by_hand = (p[:, kept] * (p[:, kept].log() - log_q[:, kept])).sum() / counted.sum()
+    torch.testing.assert_close(found, 9 * by_hand)
+    found.backward()
+    assert student.grad.isfinite().all()
+    padded = STUDENT.masked_fill(teacher.isinf(), -torch.inf)  # both vocabularies are
+    assert distillation_loss(padded, teacher, TARGETS, temperature=3, alpha=1).isfinite()
+
+
 def test_it_takes_a_language_models_axes():
     flat = distillation_loss(STUDENT[:4], TEACHER[:4], TARGETS[:4])
     folded = distillation_loss(STUDENT[:4].view(2, 2, 7), TEACHER[:4].view(2, 2, 7), TARGETS[:4].view(2, 2))
