@@ -44,7 +44,8 @@ def encode_continuation(tokenizer: ChatTokenizer, context: str, continuation: st
 
     As lm-evaluation-harness does: white space at the end of the context goes to the continuation, where it belongs to
     the first word's token, and the context's number of tokens is what it has alone. An empty context is the end of the
-    text before.
+    text before. Departure: where that leaves no token to score (one reaches from the context over all that follows),
+    both are encoded apart; their program ends there.
 
     Raises:
         ValueError: for an empty continuation, or half of a surrogate pair.
@@ -60,8 +61,10 @@ def encode_continuation(tokenizer: ChatTokenizer, context: str, continuation: st
     whole = tokenizer.encode(context + continuation)
     if not stripped:
         return Continuation([tokenizer.end_of_text], whole)
-    n = len(tokenizer.encode(stripped))
-    return Continuation(whole[:n], whole[n:])
+    alone = tokenizer.encode(stripped)
+    if len(whole) <= len(alone):  # one token reaches over the place where both meet
+        return Continuation(alone, tokenizer.encode(context[len(stripped) :] + continuation))
+    return Continuation(whole[: len(alone)], whole[len(alone) :])
 
 
 def log_likelihoods(

@@ -162,6 +162,17 @@ def test_perplexities_are_those_of_transformers_losses(model, theirs, tokenizer)
     )
 
 
+def test_a_token_across_the_boundary_leaves_something_to_score():
+    """lm-evaluation-harness' issue 1297: of 'hello wor' + 'ld' its rule leaves nothing, for ' world' is one token."""
+    inner = train_tokenizer(["hello world, the world is a word"] * 20, 270)
+    tokenizer = ChatTokenizer(inner, None, {"eos_token": "<|endoftext|>"})
+    assert len(tokenizer.encode(" world")) == 1
+    pair = encode_continuation(tokenizer, "hello wor", "ld")
+    assert (tokenizer.decode(pair.context), tokenizer.decode(pair.tokens)) == ("hello wor", "ld")
+    whole = encode_continuation(tokenizer, "hello ", "world")
+    assert (tokenizer.decode(whole.context), tokenizer.decode(whole.tokens)) == ("hello", " world")
+
+
 def test_what_cannot_be_scored_is_refused(model, tokenizer):
     with pytest.raises(ValueError, match="at least one question, got none"):
         choose_answers(model, tokenizer, [])
