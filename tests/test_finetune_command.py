@@ -84,6 +84,17 @@ def test_a_run_that_is_killed_goes_on_to_the_same_adapters_to_the_bit(rows, fold
     assert capsys.readouterr().out != tuned
 
 
+def test_questions_on_both_sides_are_said(rows, folder, tmp_path, capsys):
+    validation = tmp_path / "validation.jsonl"
+    asked = ["Say  a", "say 7", "say b"]
+    validation.write_text("".join(json.dumps({"prompt": text, "answer": "a"}) + "\n" for text in asked))
+    out, once = tmp_path / "out", ["--steps", "1", "--eval-every", "0"]
+    assert main(command(rows, folder, out, "--validation", str(validation), *once)) == 0
+    assert "of those to validate, 2 ask what was trained on" in capsys.readouterr().out
+    assert main(command(rows, folder, tmp_path / "other", *once)) == 0
+    assert "ask what was trained on" not in capsys.readouterr().out
+
+
 def test_a_folder_of_something_else_is_left_alone(rows, folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(command(rows, folder, out, "--steps", "1")) == 0

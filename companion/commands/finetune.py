@@ -10,7 +10,7 @@ from companion import finetune, runtime, training
 from companion.commands.opening import ASSISTANT, PLACES, open_model
 from companion.commands.options import add_fields, reader
 from companion.commands.settings import config_of
-from companion.finetune.conversations import Conversation
+from companion.finetune.conversations import Conversation, count_asked_before
 from companion.training.history import Row
 
 #: What two cores do in some minutes with the assistant and short answers; rates as the paper on LoRA has them.
@@ -71,6 +71,8 @@ def run(options: argparse.Namespace) -> None:
         f"{len(train):,} conversations to train on, {len(validation):,} to validate; {moving:,} numbers move",
         flush=True,
     )
+    if known := count_asked_before(validation, train):
+        print(f"of those to validate, {known:,} ask what was trained on: their cost says nothing of new questions")
     before = training.validate(model, batches, config.batch_size)
     history = training.fit(model, batches, config, watch=_Keeper(out, base))
     after = training.validate(model, batches, config.batch_size)

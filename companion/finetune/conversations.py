@@ -124,6 +124,12 @@ def hold_out(
     return sides
 
 
+def count_asked_before(validation: Sequence[Conversation], train: Sequence[Conversation]) -> int:
+    """How many conversations begin with a question that others begin with too, but for case and white space."""
+    asked = {" ".join(_first_question(chat).casefold().split()) for chat in train}
+    return sum(" ".join(_first_question(chat).casefold().split()) in asked for chat in validation)
+
+
 def check_learnable(messages: Conversation) -> None:
     """Refuses a conversation that an assistant can learn nothing from.
 
