@@ -1,14 +1,19 @@
 """When a plan ends whose tasks run side by side: later than the latest of them, on average."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from companion.stats.base.checks import as_vector, of_one_length
+from companion.stats.base.checks import as_numbers
+from companion.stats.base.frames import same_examples
+from companion.stats.base.options import check_between
 
 
+@same_examples("means", "spreads")
 def merge_bias(means: ArrayLike, spreads: ArrayLike) -> float:
     r"""How much later than the latest planned end parallel tasks are all done, on average.
 
@@ -22,7 +27,7 @@ def merge_bias(means: ArrayLike, spreads: ArrayLike) -> float:
         spreads: standard deviations of the ends, in the same unit ``[tasks]``.
 
     Raises:
-        ValueError: for no tasks, lengths that differ, or spreads that are not positive.
+        ValueError: for no tasks, lengths or indexes that differ, or spreads that are not positive.
 
     >>> round(merge_bias([10, 10], [2, 2]), 4)  # 2 / √π
     1.1284
@@ -30,20 +35,29 @@ def merge_bias(means: ArrayLike, spreads: ArrayLike) -> float:
     2.3259
     """
     mu, sigma = _ends(means, spreads)
-    low, high = float((mu - 9 * sigma).min()), float((mu + 9 * sigma).max())
     latest = float(mu.max())
-    ends = sorted({latest, *mu.tolist()})
-    later, _ = quad(lambda t: 1 - _all_done(t, mu, sigma), latest, high, limit=500)
-    sooner, _ = quad(lambda t: _all_done(t, mu, sigma), low, latest, points=ends[:-1] or None, limit=500)
-    return later - sooner
+    low, high = float((latest - 9 * sigma[mu == latest]).max()), float((mu + 9 * sigma).max())
+    turns = np.concatenate([mu - 3 * sigma, mu, mu + 3 * sigma])  # or a sharp step in a long range is overlooked
+
+    def area(of: Callable[[float], float], start: float, end: float) -> float:
+        points = np.unique(turns[(start < turns) & (turns < end)])
+        return float(quad(of, start, end, points=points if len(points) else None, limit=500 + len(points))[0])
+
+    later = area(lambda t: 1 - _all_done(t, mu, sigma), latest, high)
+    return later - area(lambda t: _all_done(t, mu, sigma), low, latest)
 
 
+@same_examples("means", "spreads")
 def finish_probability(day: float, means: ArrayLike, spreads: ArrayLike) -> float:
     """The probability that all tasks are done by ``day``; other arguments as :func:`merge_bias`.
+
+    Raises:
+        ValueError: as :func:`merge_bias`, and for a day that is no number.
 
     >>> round(finish_probability(10, [10] * 5, [2] * 5), 5)  # each has one half
     0.03125
     """
+    check_between("day", day, -np.inf, np.inf)
     return float(_all_done(day, *_ends(means, spreads)))
 
 
@@ -52,8 +66,7 @@ def _all_done(day: float, mu: Float[np.ndarray, " tasks"], sigma: Float[np.ndarr
 
 
 def _ends(means: ArrayLike, spreads: ArrayLike) -> list[Float[np.ndarray, " tasks"]]:
-    vectors = {"means": as_vector("means", means), "spreads": as_vector("spreads", spreads)}
-    mu, sigma = (vector.astype(float) for vector in of_one_length(vectors))
-    if not len(mu) or not (np.isfinite(mu).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
-        raise ValueError("expected at least one task, with a number for its end and a positive one for its spread")
+    mu, sigma = as_numbers(means=means, spreads=spreads)
+    if not (sigma > 0).all():
+        raise ValueError(f"expected spreads above 0, got {sigma.min():g}; leave out tasks that are done")
     return [mu, sigma]

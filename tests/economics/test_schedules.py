@@ -43,3 +43,16 @@ def test_one_task_is_as_late_as_planned():
 def test_refusals(means, spreads):
     with pytest.raises(ValueError, match="expected"):
         merge_bias(means, spreads)
+
+
+@pytest.mark.parametrize("spreads", [(0.01, 0.01), (1e-6, 1e-6), (3.0, 0.5), (0.5, 20.0)])
+@pytest.mark.parametrize("gap", [0.0, 1e-3, 90.0, 1e4])
+def test_ends_far_apart_do_not_delay_each_other(gap, spreads):
+    """Clark's formula; all steps of the integrand lie in a millionth of its range where tasks end far apart."""
+    theta = math.hypot(*spreads)
+    expected = theta * norm.pdf(gap / theta) - gap * norm.cdf(-gap / theta)
+    assert merge_bias([10 + gap, 10], spreads) == pytest.approx(expected, rel=1e-6, abs=1e-7 * theta)
+
+
+def test_many_sharp_tasks():
+    assert merge_bias(np.arange(300) * 100.0, np.full(300, 0.1)) == pytest.approx(0, abs=1e-6)

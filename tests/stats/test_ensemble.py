@@ -2,6 +2,7 @@ import dataclasses
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -272,3 +273,11 @@ def test_a_regression_stacks_too():
     np.testing.assert_allclose(stacked.predict(x), expected, rtol=1e-5)
     weights = fit_weights(unseen, y, loss="squared_error")
     assert weights.loss <= weights.losses.min()
+
+
+def test_predictions_of_pandas_in_another_order_are_refused():
+    y = pd.Series([1.0, 2.0, 4.0], index=list("abc"))
+    ours, theirs = y + 0.1, (y - 0.2).iloc[::-1]
+    with pytest.raises(ValueError, match=r"targets and predictions\[1\] with the same index, got 'a' and 'c'"):
+        fit_weights([ours, theirs], y, loss="squared_error")
+    assert fit_weights([ours, theirs.loc[y.index]], y, loss="squared_error").loss < 0.01

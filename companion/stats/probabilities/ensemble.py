@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from companion.checks import check_one_of
+from companion.stats.base.checks import as_ndarray
+from companion.stats.base.frames import check_same_index
 
 LossName = Literal["log_loss", "squared_error"]
 
@@ -78,8 +80,8 @@ def fit_weights(
         loss: ``log_loss``, :math:`-\log \hat{p}_y` in nats; or ``squared_error``, :math:`(\hat{p} - y)^2`.
 
     Raises:
-        ValueError: where shapes do not fit, a number is not finite, probabilities do not add up to 1, a target is no
-            class, or all models give probability 0 to what happened.
+        ValueError: where shapes do not fit, indexes differ, a number is not finite, probabilities do not add up to 1, a
+            target is no class, or all models give probability 0 to what happened.
 
     Example:
         >>> rain = [1, 0, 1, 1, 0]
@@ -89,7 +91,9 @@ def fit_weights(
         True
     """
     check_one_of("loss", loss, get_args(LossName))
-    given, wanted = np.asarray(predictions, dtype=float), np.asarray(targets, dtype=float)
+    each = predictions if isinstance(predictions, list | tuple) else []
+    check_same_index(targets=targets, **{f"predictions[{model}]": rows for model, rows in enumerate(each)})
+    given, wanted = as_ndarray("predictions", predictions, dtype=float), as_ndarray("targets", targets, dtype=float)
     axes = 3 if loss == "log_loss" else 2
     if given.ndim != axes or wanted.shape != given.shape[1:2] or not given.size:
         shape = "[models, items, classes]" if axes == 3 else "[models, items]"
