@@ -125,6 +125,15 @@ def test_the_bibliography_can_be_read_and_is_sorted() -> None:
     assert keys == sorted(keys)
 
 
+def test_every_work_of_the_bibliography_is_cited_and_stands_once() -> None:
+    entries = parse_file(ROOT / "references.bib").entries
+    titles = [re.sub(r"\W", "", entry.fields["title"].lower()) for entry in entries.values()]
+    assert [title for title, times in Counter(titles).items() if times > 1] == []
+    files = [path for kind in ("ipynb", "md", "yml") for path in BOOK.rglob(f"*.{kind}")]
+    words = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in files)))
+    assert sorted(set(entries) - words) == []
+
+
 def test_every_chapter_reproduces_a_number() -> None:
     written = {path.relative_to(BOOK).with_suffix("").as_posix() for path in BOOK.glob("*/*.ipynb")}
     assert {name for name in written if not name.startswith("appendix/")} == {cell.chapter for cell, _ in PUBLISHED}
