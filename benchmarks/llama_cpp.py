@@ -21,10 +21,10 @@ import xllamacpp
 
 from benchmarks import report
 from benchmarks.assistant import QUESTIONS, prompt
+from benchmarks.timing import ratio
 from companion.compress import model_bytes, quantize
 from companion.models import GPT, ChatTokenizer, smollm2
 from companion.packaged import package_folder
-from companion.stats import bootstrap_ci
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 NEW = 32
@@ -134,10 +134,10 @@ def speed(model: GPT, server: xllamacpp.Server, tokens: list[int], rounds: int, 
     theirs = np.array(timed[0].writing[2:])
     for each in timed:
         seconds = np.array(each.writing[2:])
-        ratio = bootstrap_ci(theirs / seconds, np.median, seed=0)
+        faster = "" if each is timed[0] else ratio(theirs, seconds)
         lines.append(
             f"| {each.name} | {each.megabytes:.0f} | {NEW / np.median(seconds):.1f} | {NEW / seconds.max():.1f} to "
-            f"{NEW / seconds.min():.1f} | {ratio.estimate:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) | "
+            f"{NEW / seconds.min():.1f} | {faster} | "
             f"{1e3 * statistics.median(each.reading[2:]):.0f} |"
         )
     return lines

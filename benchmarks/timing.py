@@ -4,10 +4,12 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from companion import runtime
+from companion.stats import bootstrap_ci
 
 #: What models are measured in.
 PRECISIONS: tuple[runtime.PrecisionName, ...] = ("fp32", "bf16")
@@ -41,6 +43,12 @@ def run(timed: list[Timed], rounds: int, device: torch.device) -> list[Timed]:
     for each in timed:
         del each.seconds[:2]
     return timed
+
+
+def ratio(theirs: np.ndarray, ours: np.ndarray) -> str:
+    """How many times as long theirs takes, round by round: the median, and its interval at 95%."""
+    found = bootstrap_ci(theirs / ours, np.median, seed=0)
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 class Pass:

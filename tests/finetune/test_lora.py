@@ -13,7 +13,7 @@ from transformers import GPT2LMHeadModel, LlamaForCausalLM
 from companion.data import TokenBatches
 from companion.finetune import LoRAConfig, add_lora, load_adapter, merge_and_unload, save_adapter
 from companion.finetune.lora import lora_layers
-from companion.models import GPT, GPTConfig
+from companion.models import GPT, GPTConfig, smollm2
 from companion.training import TrainConfig, fit
 
 # peft asks transformers for an attribute that has got a new name.
@@ -150,6 +150,21 @@ def test_fit_moves_the_adapters_alone_and_goes_on_from_its_folder(tmp_path):
     tune(10, tmp_path / "parts")
     again, _ = tune(20, tmp_path / "parts")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_a_checkpoint_of_the_real_assistant_holds_a_hundredth_of_it(tmp_path):
+    model, _ = smollm2()
+    everything = sum(parameter.nbytes for parameter in model.parameters())
+    add_lora(model, LoRAConfig())  # of rank 8, at queries and values
+    moving = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
+    # 30 layers: 8 × (576 + 576) numbers at the queries, 8 × (576 + 192) at the values, which have fewer heads
+    assert moving == 4 * 30 * 8 * (576 + 576 + 576 + 192)
+    data = TokenBatches(np.arange(1_000) % 37, block_size=7)
+    fit(model, data, TrainConfig(steps=1, batch_size=1, warmup_steps=0, device="cpu", checkpoint_dir=tmp_path))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written = sum(path.stat().st_size for path in files)
+    assert 3 * moving < written < 3.2 * moving  # the adapters, their two moments; the rest says where the run stands
+    assert written < 0.011 * everything
 
 
 def test_dropout_acts_on_the_adapter_in_training_only():
