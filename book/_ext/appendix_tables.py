@@ -26,6 +26,8 @@ WIDTHS = {
     "claims essays": (12, 28, 40, 20),
     "claims famous": (20, 25, 35, 20),
 }
+# Columns of numbers are compared, and stay columns on a phone.
+OF_NUMBERS = ("hardware", "prices")
 
 
 @dataclass(frozen=True)
@@ -221,15 +223,23 @@ class AppendixTable(SphinxDirective):
         kind, *part = self.arguments
         text = make[kind](Path(self.env.srcdir) / "book", *part)
         made = self.parse_text_to_nodes(text)
+        if kind not in OF_NUMBERS:
+            _stack(made)
         if widths := WIDTHS.get(" ".join(self.arguments)):
             _set_widths(made, widths)
         return made
 
 
+def _stack(made: list[nodes.Node]) -> None:
+    """Lets a phone show the rows of the tables as cards (``stacked.css``)."""
+    for table in (table for node in made for table in node.findall(nodes.table)):
+        table["classes"].append("stacked")
+
+
 def _set_widths(made: list[nodes.Node], widths: tuple[int, ...]) -> None:
     """Gives the columns of the tables these widths, in percent, whatever stands in them."""
     for table in (table for node in made for table in node.findall(nodes.table)):
-        table["classes"] = ["colwidths-given", "set-widths"]
+        table["classes"] += ["colwidths-given", "set-widths"]
         for column, width in zip(table.findall(nodes.colspec), widths, strict=True):
             column["colwidth"] = width
 

@@ -59,11 +59,11 @@ def escaped(text: str) -> str:
 
 
 class ChapterCards(SphinxDirective):
-    """``{chapter-cards}``: for each part that has chapters its name, its minutes, and a card for each of them."""
+    """``{chapter-cards}``: links to the parts that have chapters; for each its name, its minutes, and cards."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes of all parts."""
-        root, number, parts = Path(self.env.srcdir), 0, []
+        root, number, names, parts = Path(self.env.srcdir), 0, [], []
         for part in self.env.external_site_map.root.subtrees:
             chapters = []
             for docname in part.items:
@@ -78,10 +78,16 @@ class ChapterCards(SphinxDirective):
                     if len(chapters) == 1
                     else f"{len(chapters)} chapters"
                 )
+                names.append(part.caption)
                 parts += self.parse_text_to_nodes(
-                    f"```{{rubric}} {part.caption}: {many}, {minutes} minutes\n```\n\n{cards(chapters)}"
+                    f"```{{rubric}} {part.caption}: {many}, {minutes} minutes\n:name: {_place(part.caption)}\n```\n\n{cards(chapters)}"
                 )
-        return parts
+        links = ", ".join(f"{{ref}}`{name} <{_place(name)}>`" for name in names)
+        return self.parse_text_to_nodes(f"Jump to {links}.") + parts
+
+
+def _place(part: str) -> str:
+    return f"part-{part.lower()}"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

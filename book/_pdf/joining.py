@@ -1,6 +1,7 @@
 """Printed pages made into files: numbered, linked with each other, and joined into the whole book."""
 
 import html
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from pypdf.generic import (
 
 FRONT = """<style>body {{ font: 11pt/1.5 sans-serif; color: #14181e; margin: 0 }}
 h1 {{ font-size: 30pt; line-height: 1.2; margin: 60mm 0 15mm }} .title {{ break-after: page }}
-ol {{ list-style: none; padding: 0 }} li {{ display: flex; gap: .5em; break-inside: avoid }}
-li i {{ border-bottom: 1px dotted #48566b; flex: 1; margin-bottom: .4em }}
-.chapter {{ font-weight: bold; margin-top: .7em; break-after: avoid }} .section {{ padding-left: 1.5em }}</style>
+ol {{ columns: 2; column-gap: 9mm; font-size: 8.5pt; line-height: 1.35; list-style: none; padding: 0 }}
+li {{ align-items: last baseline; break-inside: avoid; display: flex; gap: .5em }}
+li i {{ border-bottom: 1px dotted #48566b; flex: 1; min-width: 1em }}
+.chapter {{ font-weight: bold; margin-top: .6em; break-after: avoid }} .section {{ padding-left: 1.2em }}</style>
 <div class="title"><h1>{title}</h1><p>{author}</p><p>© {copyright}</p></div><h2>Contents</h2><ol>{entries}</ol>"""
 
 
@@ -87,12 +89,17 @@ def write_book(
 
 
 def _front(parts: list[Printed], config: dict[str, Any], length: int) -> str:
+    """Title and contents: pages and their sections, but for those that most pages have, such as 'Goals'."""
+    sections = Counter(
+        title for part in parts for depth, title, _ in part.headings if depth == 1
+    )
+    usual = {title for title, count in sections.items() if count > len(parts) / 2}
     entries, start = [], length
     for part in parts:
         entries += [
             f'<li class="{"section" if depth else "chapter"}"><span>{html.escape(title)}</span><i></i>{start + sheet + 1}</li>'
             for depth, title, sheet in part.headings
-            if depth <= 1
+            if depth == 0 or (depth == 1 and title not in usual)
         ]
         start += len(part.reader.pages)
     return FRONT.format(

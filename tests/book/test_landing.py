@@ -48,7 +48,23 @@ def test_the_figure_stands_before_the_cards_and_is_computed(page: Page) -> None:
     assert any("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"])
 
 
-def test_what_it_prints_is_seen_whole_on_a_phone(page: Page) -> None:
+def test_links_to_the_parts_lead_to_their_cards(page: Page) -> None:
+    parts = page.eval_on_selector_all(".bd-article p.rubric", "all => all.map(e => [e.id, e.textContent])")
+    links = page.eval_on_selector_all(
+        ".bd-article a[href^='#part-']", "all => all.map(a => [a.hash.slice(1), a.textContent])"
+    )
+    assert len(links) == len(parts) >= 6
+    assert [place for place, _ in links] == [place for place, _ in parts]
+    assert all(text.startswith(f"{name}: ") for (_, name), (_, text) in zip(links, parts, strict=True))
+
+
+def test_it_counts_the_decisions_rightly(page: Page) -> None:
+    assert "Forty decisions" in page.inner_text("article")
+    assert len(page.query_selector_all(".chapter-card")) == 40
+
+
+def test_its_figure_is_seen_whole_on_a_phone(page: Page) -> None:
     page.set_viewport_size(PHONE)
-    cut = page.eval_on_selector_all(".cell_output pre", "all => all.some(e => e.scrollWidth > e.clientWidth + 1)")
-    assert not cut
+    box = page.eval_on_selector("figure img", "e => [e.getBoundingClientRect().right, e.closest('a').scrollWidth]")
+    assert max(box) <= PHONE["width"]
+    assert page.eval_on_selector("figure img", "e => e.clientWidth") > 0.8 * PHONE["width"]

@@ -65,6 +65,21 @@ def test_a_figure_is_larger_than_a_phone_when_enlarged(context: BrowserContext) 
     page.close()
 
 
+@pytest.mark.parametrize("name", ["claims", "formulas", "published_numbers", "sources", "tools"])
+def test_a_phone_shows_the_rows_of_the_appendix_as_cards(context: BrowserContext, name: str) -> None:
+    page = settled(context, SITE / f"book/appendix/{name}.html")
+    cells = page.query_selector_all("table.stacked tbody tr:first-child td")
+    labels = [cell.evaluate("e => getComputedStyle(e, '::before').content") for cell in cells]
+    assert set(labels) == {"none"}  # a desktop has the heads of the columns
+    page.set_viewport_size(PHONE)
+    heads = page.eval_on_selector("table.stacked", "e => [...e.tHead.rows[0].cells].map(cell => cell.textContent)")
+    first = [cell.evaluate("e => getComputedStyle(e, '::before').content") for cell in cells[: len(heads)]]
+    assert first == [f'"{head}"' for head in heads]
+    widths = page.eval_on_selector_all("table.stacked", "all => all.map(e => e.getBoundingClientRect().right)")
+    assert max(widths) <= PHONE["width"]
+    page.close()
+
+
 def test_what_a_search_found_is_marked_on_the_page_of_the_result_only(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(SITE.joinpath("search.html").as_uri() + "?q=gradient")

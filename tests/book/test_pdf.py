@@ -54,9 +54,10 @@ def test_a_chapter_on_paper_holds_all_its_code_and_headings(dark_page: Page, cha
     assert len(code) > 5
     assert [source for source in code if squeezed(source) not in text] == []
     headings = dark_page.eval_on_selector_all(
-        "article :is(h1, h2, h3)", "all => all.map(h => h.firstChild.textContent)"
+        "article section:not(#checks) > :is(h1, h2, h3)", "all => all.map(h => h.firstChild.textContent)"
     )
     assert [heading for heading in headings if squeezed(heading) not in text] == []
+    assert "Checks" not in [title for _, title, _ in printed.headings]  # its cells are folded, and print nothing
 
 
 def test_what_is_dark_or_folded_on_the_screen_is_light_and_open_on_paper(dark_page: Page) -> None:
@@ -93,6 +94,18 @@ def test_the_whole_book_has_contents_with_the_numbers_at_the_foot_of_its_pages(
     for part in parts:
         [start] = [i for i, text in enumerate(sheets[2:], start=3) if squeezed(text).startswith(squeezed(part.title))]
         assert f"{squeezed(part.title)}{start}" in squeezed(sheets[1])
+
+
+def test_contents_name_no_section_that_most_pages_have(dark_page: Page) -> None:
+    def part(name: str, *sections: str) -> printing.Printed:
+        headings = [(0, name, 0), *((1, section, 0) for section in sections)]
+        return printing.Printed(name, printing.print_html(dark_page, name), headings)
+
+    parts = [part("one", "Goals", "Attention"), part("two", "Goals", "Graphs"), part("three", "Graphs & trees")]
+    front = joining._front(parts, dict.fromkeys(("title", "author", "copyright"), ""), 2)
+    assert "Goals" not in front
+    assert [name in front for name in ("one", "Attention", "two", "Graphs", "Graphs &amp; trees")] == [True] * 5
+    assert "<span>three</span><i></i>5" in front
 
 
 def test_headings_are_named_as_on_the_page(dark_page: Page, parts: list[printing.Printed]) -> None:
