@@ -1,13 +1,18 @@
 """What the tests of pages find: one page of each kind under all of axe's rules, and pages that must be refused."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import page_checks as checks
 import pytest
-from browsing import SITE, Visit, open_page
+from browsing import PHONE, ROOT, SITE, Visit, open_page
 from page_tests import MIN_CONTRAST, axe_faults, evaluate, raw_syntax, set_theme
 from playwright.sync_api import BrowserContext
+
+sys.path.insert(0, str(ROOT / "book/_ext"))
+
+from formula_marks import keep_marks
 
 # One page of each kind: landing page, text, code and outputs, forms, reference.
 KINDS = ["index", "notation", "claims_computed", "calculators", "api/runtime"]
@@ -77,3 +82,34 @@ def test_a_page_with_things_out_of_reach_is_refused(context: BrowserContext, tmp
 def test_a_price_that_is_set_as_a_formula_is_found() -> None:
     assert checks.PRICE.findall(r'about <span class="math notranslate">\(10,000 at \)</span>2.50') == ["10,000 at "]
     assert checks.PRICE.findall(r'<span class="math notranslate">\(2 n\)</span>') == []
+
+
+def test_a_formula_keeps_what_touches_it() -> None:
+    formula = '<span class="math notranslate nohighlight">\\(k &lt; n\\)</span>'
+    kept = '<span class="nobreak">{}</span>'
+    assert keep_marks(f"for ({formula}, and") == "for " + kept.format(f"({formula},") + " and"
+    assert keep_marks(f"the {formula}-nearest-neighbor") == "the " + kept.format(f"{formula}-nearest") + "-neighbor"
+    assert keep_marks(f"{formula}的 {formula} <b>") == f"{formula}的 {formula} <b>"
+    assert keep_marks('<div class="math">\\(x\\)</div>.') == '<div class="math">\\(x\\)</div>.'
+
+
+# Inline formulas whose comma or other mark stands on a line of its own.
+TORN = """async () => {
+  await window.MathJax?.startup?.promise;
+  return [...document.querySelectorAll("span.math")].filter(e => {
+    const next = e.nextSibling;
+    if (next?.nodeType !== 3 || !/^[.,;:!?)]/.test(next.data)) return false;
+    const mark = document.createRange();
+    mark.setStart(next, 0);
+    mark.setEnd(next, 1);
+    return mark.getBoundingClientRect().top >= e.getBoundingClientRect().bottom;
+  }).map(e => e.parentElement.textContent.slice(0, 80));
+}"""
+
+
+def test_no_comma_is_torn_from_its_formula_on_a_phone(context: BrowserContext) -> None:
+    visit = open_page(context, SITE / "book/mathematics/regression.html")
+    visit.page.set_viewport_size(PHONE)
+    assert len(visit.page.query_selector_all(".nobreak")) > 20
+    assert evaluate(visit, TORN) == []
+    visit.page.close()

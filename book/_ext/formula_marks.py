@@ -1,0 +1,45 @@
+"""A formula keeps what touches it: browsers may break a line at either side of one, before its comma or '-th', too.
+
+Works on the finished pages: the marks stand in the text around a formula, whatever made it.
+"""
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+#: A formula in a line with the brackets before it, and the marks or the word behind it, up to its next hyphen.
+TOUCHED = re.compile(
+    r'(?P<before>[(\[“‘]*)<span class="math[^>]*>[^<]*</span>'
+    r"(?P<after>(?:-?[^\s<&(\[“‘—–\u2e80-\uffff-]+)?)"
+)
+
+
+def keep_marks(html: str) -> str:
+    """The page with each formula and what touches it in ``<span class="nobreak">``."""
+    return TOUCHED.sub(
+        lambda found: (
+            f'<span class="nobreak">{found[0]}</span>'
+            if found["before"] or found["after"]
+            else found[0]
+        ),
+        html,
+    )
+
+
+def mark_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Marks all pages of a site that was built."""
+    if exception or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        if "_static" not in path.parts:
+            path.write_text(
+                keep_marks(path.read_text(encoding="utf-8")),
+                encoding="utf-8",
+            )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Registers a last step of a build."""
+    app.connect("build-finished", mark_pages)
+    return {"parallel_read_safe": True}
