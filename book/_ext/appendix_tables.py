@@ -27,7 +27,7 @@ WIDTHS = {
     "claims famous": (20, 25, 35, 20),
 }
 # Columns of numbers are compared, and stay columns on a phone.
-OF_NUMBERS = ("hardware", "prices")
+OF_NUMBERS = ("hardware",)
 
 
 @dataclass(frozen=True)
@@ -223,17 +223,17 @@ class AppendixTable(SphinxDirective):
         kind, *part = self.arguments
         text = make[kind](Path(self.env.srcdir) / "book", *part)
         made = self.parse_text_to_nodes(text)
-        if kind not in OF_NUMBERS:
-            _stack(made)
+        if kind in OF_NUMBERS:
+            _mark_numbers(made)
         if widths := WIDTHS.get(" ".join(self.arguments)):
             _set_widths(made, widths)
         return made
 
 
-def _stack(made: list[nodes.Node]) -> None:
-    """Lets a phone show the rows of the tables as cards (``stacked.css``)."""
+def _mark_numbers(made: list[nodes.Node]) -> None:
+    """Keeps the tables from being shown as cards on a phone (``stacked.js``)."""
     for table in (table for node in made for table in node.findall(nodes.table)):
-        table["classes"].append("stacked")
+        table["classes"].append("numbers")
 
 
 def _set_widths(made: list[nodes.Node], widths: tuple[int, ...]) -> None:

@@ -261,10 +261,10 @@ def test_a_published_number_stands_beside_ours(book: Path) -> None:
 
 def test_columns_get_the_widths_that_are_set_and_no_others() -> None:
     made = publish_doctree("== ==\na  b\n== ==\nc  d\n== ==\n")
-    tables._stack([made])
+    tables._mark_numbers([made])
     tables._set_widths([made], (30, 70))
     [table] = made.findall(nodes.table)
-    assert {"colwidths-given", "set-widths", "stacked"} == set(table["classes"])
+    assert {"colwidths-given", "set-widths", "numbers"} == set(table["classes"])
     assert [column["colwidth"] for column in table.findall(nodes.colspec)] == [30, 70]
     with pytest.raises(ValueError, match="zip"):
         tables._set_widths([made], (30, 30, 40))

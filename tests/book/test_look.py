@@ -65,7 +65,12 @@ def test_a_figure_is_larger_than_a_phone_when_enlarged(context: BrowserContext) 
     page.close()
 
 
-@pytest.mark.parametrize("name", ["claims", "formulas", "published_numbers", "sources", "tools"])
+# Tables that a phone does not show whole, but for columns of numbers.
+WIDE_TABLES = """() => [...document.querySelectorAll("table:not(.numbers)")]
+  .filter(e => e.parentElement.scrollWidth > e.parentElement.clientWidth + 1).map(e => e.textContent.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("name", ["claims", "formulas", "notation", "published_numbers", "sources", "tools"])
 def test_a_phone_shows_the_rows_of_the_appendix_as_cards(context: BrowserContext, name: str) -> None:
     page = settled(context, SITE / f"book/appendix/{name}.html")
     cells = page.query_selector_all("table.stacked tbody tr:first-child td")
@@ -75,8 +80,7 @@ def test_a_phone_shows_the_rows_of_the_appendix_as_cards(context: BrowserContext
     heads = page.eval_on_selector("table.stacked", "e => [...e.tHead.rows[0].cells].map(cell => cell.textContent)")
     first = [cell.evaluate("e => getComputedStyle(e, '::before').content") for cell in cells[: len(heads)]]
     assert first == [f'"{head}"' for head in heads]
-    widths = page.eval_on_selector_all("table.stacked", "all => all.map(e => e.getBoundingClientRect().right)")
-    assert max(widths) <= PHONE["width"]
+    assert page.evaluate(WIDE_TABLES) == []
     page.close()
 
 

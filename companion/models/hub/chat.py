@@ -73,7 +73,7 @@ class ChatTokenizer:
 
     @property
     def stop_tokens(self) -> list[int]:
-        """The tokens at which an answer is over: these two, and those that the model's folder names."""
+        """The tokens at which an answer is over, these two and those that the model's folder names."""
         return sorted({self.end_of_turn, self.end_of_text, *self._more_stops})
 
     def encode(self, text: str) -> list[int]:
