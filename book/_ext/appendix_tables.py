@@ -120,8 +120,7 @@ def formulas(book: Path, part: str) -> str:
     rows = [
         (
             f"${row['formula']}$",
-            row["at"],
-            _as_printed(row),
+            _in_the_essays(row),
             _link(computed[key])
             if key in computed
             else f"coming in *{_title(row['chapter'])}*",
@@ -130,14 +129,14 @@ def formulas(book: Path, part: str) -> str:
             (book / "appendix/formulas.yml").read_text(encoding="utf-8")
         )[part].items()
     ]
-    return _table(("Formula", "Stands in", "Printed there", "Computed in"), rows)
+    return _table(("Formula", "In the essays", "Computed in"), rows)
 
 
-def _as_printed(row: dict[str, Any]) -> str:
+def _in_the_essays(row: dict[str, Any]) -> str:
     if "printed" not in row:
-        return "so"
+        return row["at"]
     claim = f" (claim {row['claim']})" if "claim" in row else ""
-    return f"${row['printed']}${claim}"
+    return f"{row['at']}: ${row['printed']}${claim}"
 
 
 def sources(book: Path, essay: str) -> str:
@@ -239,7 +238,7 @@ def _mark_numbers(made: list[nodes.Node]) -> None:
 def _set_widths(made: list[nodes.Node], widths: tuple[int, ...]) -> None:
     """Gives the columns of the tables these widths, in percent, whatever stands in them."""
     for table in (table for node in made for table in node.findall(nodes.table)):
-        table["classes"] += ["colwidths-given", "set-widths"]
+        table["classes"] = ["colwidths-given", "set-widths"]
         for column, width in zip(table.findall(nodes.colspec), widths, strict=True):
             column["colwidth"] = width
 

@@ -246,8 +246,8 @@ def test_what_holds_is_told_where_it_is_shown(book: Path) -> None:
 
 def test_a_formula_stands_beside_how_it_was_printed(book: Path) -> None:
     product, sum_ = tables.formulas(book, "algebra").splitlines()[2:]
-    assert sum_ == "| $a + b$ | S0 1 | $a b$ (claim 1) | {ref}`One <here>` |"
-    assert product == "| $\\|a\\| b$ | S0 1 | so | coming in *Two* |"
+    assert sum_ == "| $a + b$ | S0 1: $a b$ (claim 1) | {ref}`One <here>` |"
+    assert product == "| $\\|a\\| b$ | S0 1 | coming in *Two* |"
 
 
 def test_a_chapter_that_is_not_written_is_coming(book: Path) -> None:
@@ -259,12 +259,18 @@ def test_a_published_number_stands_beside_ours(book: Path) -> None:
     assert row == "| parameters | 7 {cite:p}`author2017word` | 7.0 | {ref}`One <here>` |"
 
 
+def test_columns_of_numbers_are_marked() -> None:
+    made = publish_doctree("== ==\na  b\n== ==\n1  2\n== ==\n")
+    tables._mark_numbers([made])
+    [table] = made.findall(nodes.table)
+    assert "numbers" in table["classes"]
+
+
 def test_columns_get_the_widths_that_are_set_and_no_others() -> None:
     made = publish_doctree("== ==\na  b\n== ==\nc  d\n== ==\n")
-    tables._mark_numbers([made])
     tables._set_widths([made], (30, 70))
     [table] = made.findall(nodes.table)
-    assert {"colwidths-given", "set-widths", "numbers"} == set(table["classes"])
+    assert {"colwidths-given", "set-widths"} == set(table["classes"])
     assert [column["colwidth"] for column in table.findall(nodes.colspec)] == [30, 70]
     with pytest.raises(ValueError, match="zip"):
         tables._set_widths([made], (30, 30, 40))
