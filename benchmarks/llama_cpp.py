@@ -184,8 +184,8 @@ def main() -> None:
         lines += speed(model, server, tokens, options.rounds, number)
     lines.append(
         "\nllama.cpp multiplies the file's 4-bit weights by activations of 8 bits; ours computes in float32. That "
-        "moves its logits: where it writes another token, ours had both nearly alike. The wheel is built for all processors, "
-        "without AVX-512, which a build of one's own would use."
+        "moves its logits: where it writes another token, ours had both nearly alike. The wheel is built for all "
+        "processors, without AVX-512, which a build of one's own would use."
     )
     report.write("llama_cpp-cpu.md", "\n".join(lines))
 
