@@ -168,8 +168,15 @@ def seed_everything(seed: int) -> None:
 
 
 def cache_dir() -> Path:
-    """The folder for what is slow to make and can be made again: ``COMPANION_CACHE``, else the user's cache folder."""
+    """The folder for what is slow to make and can be made again: ``COMPANION_CACHE``, else the user's cache folder.
+
+    Raises:
+        OSError: where it cannot be made.
+    """
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "large-models-companion"
     folder = Path(os.environ.get("COMPANION_CACHE", default))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"expected a cache in {folder}, got {error}: name another folder in COMPANION_CACHE") from error
     return folder

@@ -61,7 +61,7 @@ def test_a_recipe_and_a_folder_of_one_model_agree(capsys, tmp_path):
         (["--model", "Llama-2 7B", "--price", "0"], "expected --price above 0"),
         (["--model", "Llama-2 7B", "--utilization", "40"], "write 0.4 for 40%"),
         (["--model", "Llama-2 7B", "--devices", "0"], "expected devices"),
-        (["--model", "nowhere"], "nowhere/config.json"),
+        (["--model", "llama-2-7b"], "one of GPT-2 small, "),
     ],
 )
 def test_one_line_for_what_cannot_be_estimated(capsys, arguments, said):

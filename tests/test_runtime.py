@@ -56,6 +56,13 @@ def test_one_seed_seeds_all_generators():
     assert draw() != first
 
 
+def test_a_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match="^expected a cache in .*file, got .*: name another folder in COMPANION_CACHE$"):
+        runtime.cache_dir()
+
+
 def test_cache_dir_is_made(cache):
     assert runtime.cache_dir() == cache
     assert cache.is_dir()

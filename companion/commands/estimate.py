@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from companion import training
-from companion.commands.opening import open_model
+from companion.commands.opening import ASSISTANT, open_model
 from companion.commands.options import reader
 from companion.commands.settings import DEFAULTS, config_of
 from companion.data import CorpusConfig
@@ -71,6 +71,11 @@ def _config(options: argparse.Namespace) -> tuple[str, GPTConfig]:
         return Path(options.recipe).stem, config_of(GPTConfig, settings)
     if options.model in _GPTS:
         return options.model, _GPTS[options.model]
+    if options.model != ASSISTANT and not Path(options.model).exists():
+        names = ", ".join(_GPTS)
+        raise ValueError(
+            f"expected --model to be {ASSISTANT}, a folder, a file or one of {names}, got {options.model!r}"
+        )
     if (Path(options.model) / "config.json").is_file():
         return options.model, read_config(Path(options.model))[1]
     return options.model, open_model(options.model)[0].config
