@@ -276,3 +276,32 @@ def test_numbers_outside_their_range_are_refused(call, said_):
 @pytest.mark.parametrize("scale", [1e-200, 1e-140, 1e140])
 def test_a_design_effect_has_no_unit(scale):
     assert market.design_effect(scale * np.array([2.0, 1.0, 1.0])) == pytest.approx(1.125)
+
+
+def test_a_number_in_a_unit_without_a_curve_is_refused():
+    rng = np.random.default_rng(0)
+    demand = rng.normal(size=2_000)
+    payoffs = np.stack([np.zeros(2_000), demand + rng.normal(size=2_000)], axis=1)
+    with pytest.raises(ValueError, match="expected about in a unit in which a curve can be drawn, got numbers .*e-09"):
+        market.value_of_information(payoffs, 1e-9 * demand)
+
+
+def test_codes_that_pandas_made_floats_are_the_same_categories():
+    table = pd.DataFrame({"code": np.array(["7", "8", "9"])[np.arange(N) % 3]})
+    model = scorecard.Scorecard(min_share=0.1, min_iv=0).fit(table, (np.arange(N) % 3 > 0) ^ (SHARES > 0.6))
+    codes = pd.DataFrame({"code": [7, 8, None]})
+    assert codes["code"].dtype == float
+    assert model.score_points(codes)[:2].tolist() == model.score_points(table)[:2].tolist()
+
+
+@pytest.mark.parametrize("sparse", [[None] * N, [1.0, 2.0] + [None] * (N - 2)])
+def test_a_column_with_hardly_a_number_is_no_division_by_zero(sparse):
+    table = pd.DataFrame({"income": NUMBERS, "rare": sparse}, dtype=float)
+    bins = scorecard.Binning(min_share=0.1).fit(table, YES | (np.arange(N) < 2)).columns_[1]
+    assert bins.labels == ["any number", "missing"]
+    assert (bins.good[0], bins.bad[0]) == (0, sum(each is not None for each in sparse))
+
+
+def test_logits_are_no_log_probabilities():
+    with pytest.raises(ValueError, match="expected log-probabilities of each frame, got others: take log_softmax"):
+        speech.ctc_beam(torch.tensor([[0.1, 3.0], [2.0, 0.0]]))

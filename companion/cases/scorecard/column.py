@@ -134,7 +134,12 @@ def as_numbers(values: pd.Series) -> Float[np.ndarray, " rows"]:
 
 def as_text(values: pd.Series) -> pd.Series:
     """A column's categories as text, missing ones left out of what is counted."""
-    return values.astype(object).map(str, na_action="ignore")
+    return values.astype(object).map(_as_text, na_action="ignore")
+
+
+def _as_text(value: object) -> str:
+    """A whole number as one, since pandas makes 7.0 of 7 where another row lacks one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _counts(

@@ -45,7 +45,7 @@ def _pairs(good: Int[np.ndarray, " fine"], bad: Int[np.ndarray, " fine"], min_co
     g, b = (total[None, :] - total[:, None] for total in sums)
     allowed = (g > 0) & (b > 0) & (g + b >= min_count)
     g, b = np.where(allowed, g, 1), np.where(allowed, b, 1)
-    shares = g / good.sum(), b / bad.sum()
+    shares = g / max(good.sum(), 1), b / max(bad.sum(), 1)  # where all are of one kind no bin is allowed
     values = (shares[0] - shares[1]) * np.log(shares[0] / shares[1])
     return np.where(allowed, values, -np.inf), b / (g + b)
 

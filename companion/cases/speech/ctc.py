@@ -45,7 +45,7 @@ def ctc_beam(log_probs: Float[Tensor, "frame label"], *, width: int = 8) -> list
     are lower bounds.
 
     Raises:
-        ValueError: for a width below 1.
+        ValueError: for a width below 1, or what are no log-probabilities.
 
     Source:
         Graves et al. (2006), section 3.2, in the breadth-first form of Hannun et al. (2014), arXiv 1408.2873, without a
@@ -59,6 +59,10 @@ def ctc_beam(log_probs: Float[Tensor, "frame label"], *, width: int = 8) -> list
         ((1,), 0.64)
     """
     check_whole("width", width, at_least=1, advice="that many prefixes are kept")
+    if not (log_probs.double().logsumexp(1).abs() < 0.01).all():
+        raise ValueError(
+            "expected log-probabilities of each frame, got others: take log_softmax of logits, or log of p"
+        )
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, _NEVER)}
     for frame in log_probs.tolist():
         grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [_NEVER, _NEVER])

@@ -118,4 +118,12 @@ def _curve(
     n = np.bincount(member)
     x = np.bincount(member, places[where]) / n
     y = np.bincount(member, payoff) / n
-    return make_smoothing_spline(x, y, w=n.astype(float))(places[where]) if np.ptp(payoff) else payoff
+    if not np.ptp(payoff):
+        return payoff
+    try:
+        return make_smoothing_spline(x, y, w=n.astype(float))(places[where])
+    except ValueError as error:
+        raise ValueError(
+            f"expected about in a unit in which a curve can be drawn, got numbers {places.std():.3g} apart around "
+            f"{places.mean():.3g}; pass (about - about.mean()) / about.std()"
+        ) from error

@@ -71,7 +71,7 @@ class Interval(Result):
     def in_words(self) -> str:
         """The numbers as part of a sentence, rounded so that half the interval's width keeps two digits."""
         numbers, half_width = (self.estimate, self.low, self.high), (self.high - self.low) / 2
-        if 0 < half_width < 1e-6:  # such as dollars a token, of which no decimals would show anything
+        if 0 < half_width < 1e-6 or 1e15 <= half_width < math.inf:  # decimals would show nothing, or 300 digits
             magnitude = max(map(abs, numbers))
             digits = 2 + math.floor(math.log10(magnitude)) - math.floor(math.log10(half_width))
             shown = f"z.{min(digits, 17)}g"
