@@ -142,12 +142,13 @@ def _outline(writer: PdfWriter, part: Printed, start: int) -> None:
 
 
 def _number(writer: PdfWriter, feet: PdfReader, first: int = 0) -> None:
-    """Puts a foot on each sheet from the ``first``."""
+    """Puts a foot on each sheet from the ``first``; merged, a sheet has to be packed again."""
     sheets: list[tuple[PageObject, PageObject]] = list(
         zip(writer.pages, feet.pages, strict=True)
     )
     for sheet, foot in sheets[first:]:
         sheet.merge_page(foot)
+        sheet.compress_content_streams()
 
 
 def _aim(link: DictionaryObject, known: bool, **action: PdfObject | None) -> None:

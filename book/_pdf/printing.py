@@ -68,7 +68,7 @@ def print_page(page: Page, site: Path, name: str) -> Printed:
         HEADINGS, "all => all.map(h => h.textContent.replace(/#$/, ''))"
     )
     reader = _sheets(page, outline=True, tagged=True)
-    headings = _headings(reader, reader.outline, {_squeezed(t): t for t in titles})
+    headings = _headings(reader, reader.outline, titles)
     return Printed(name, reader, list(headings))
 
 
@@ -107,13 +107,26 @@ def _squeezed(text: str) -> str:
 
 
 def _headings(
-    reader: PdfReader, outline: list[Any], titles: dict[str, str], depth: int = 0
+    reader: PdfReader, outline: list[Any], titles: list[str], depth: int = 0
 ) -> Iterator[tuple[int, str, int]]:
     for entry in outline:
         if isinstance(entry, list):
             yield from _headings(reader, entry, titles, depth + 1)
-            continue
-        # Chromium leaves spaces out at line breaks, and says a heading twice that it moved to the next sheet.
-        raw = _squeezed(entry.title).removesuffix("#")
-        title = titles.get(raw) or titles.get(raw[: len(raw) // 2]) or entry.title
-        yield depth, title, reader.get_destination_page_number(entry) or 0
+        else:
+            yield (
+                depth,
+                named(entry.title, titles),
+                reader.get_destination_page_number(entry) or 0,
+            )
+
+
+def named(raw: str, titles: list[str]) -> str:
+    """The heading that Chromium's outline means, taken off the page's ``titles`` with those before it.
+
+    Chromium leaves spaces out at line breaks, and says twice a heading that it moved to the next sheet, line by line.
+    """
+    for k, title in enumerate(titles):
+        if _squeezed(raw).startswith(_squeezed(title)[:8]):
+            del titles[: k + 1]
+            return title
+    return raw

@@ -115,6 +115,18 @@ def test_headings_are_named_as_on_the_page(dark_page: Page, parts: list[printing
         assert [title for _, title, _ in part.headings] == shown
 
 
+def test_a_heading_that_is_said_twice_is_named_once() -> None:
+    titles = ["Goals", "How many prompts each claim needs", "Checks", "S0", "Money"]
+    said = ["Goals", "How many prompts eachHow many prompts eachclaim needs", "S0S0", "Money#"]
+    assert [printing.named(raw, titles) for raw in said] == [
+        "Goals",
+        "How many prompts each claim needs",
+        "S0",
+        "Money",
+    ]
+    assert printing.named("Another", titles) == "Another"
+
+
 def test_links_between_pages_stay_within_the_paper(
     dark_page: Page, parts: list[printing.Printed], tmp_path: Path
 ) -> None:
