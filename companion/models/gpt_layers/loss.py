@@ -14,7 +14,7 @@ def token_loss(logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tok
     """Mean cross-entropy in nats a token; targets of -100 do not count.
 
     It is computed in float32. On a CPU, logits in bfloat16 become that some rows at a time: all of them at once are
-    written to memory and read from it at each step, which takes three times as long.
+    written to memory and read from it at each step, which takes four times as long.
     """
     if logits.dtype is not torch.bfloat16 or logits.device.type != "cpu":
         return F.cross_entropy(logits, targets, ignore_index=IGNORED)
