@@ -43,6 +43,7 @@ def quantize(model: GPT, *, bits: int = 8, group_size: int = 64, moments: Mappin
 
     Example:
         >>> import torch
+        >>> from companion.models import GPTConfig
         >>> config = GPTConfig(vocab_size=101, block_size=16, n_layer=2, n_head=4, n_embd=64)
         >>> model = quantize(GPT(config), bits=4)
         >>> model.generate(torch.tensor([[1, 2, 3]]), 5, seed=0).shape
@@ -82,6 +83,7 @@ def save_quantized(model: GPT, folder: str | Path) -> None:
     Example:
         >>> import tempfile
         >>> import torch
+        >>> from companion.models import GPTConfig
         >>> config = GPTConfig(vocab_size=101, block_size=16, n_layer=2, n_head=4, n_embd=64)
         >>> model, folder = quantize(GPT(config)), tempfile.mkdtemp()
         >>> save_quantized(model, folder)
