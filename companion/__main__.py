@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,13 +33,20 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status: 0, 2 for what the user can put right, 130 after Ctrl-C."""
+    """Runs one command; returns the exit status.
+
+    0, 2 for what the user can put right, 130 after Ctrl-C, 141 where nobody reads the output any more.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show is no reason to end
         sys.stdout.reconfigure(errors="replace")
     try:
         options = _parser(arguments[:1]).parse_args(recipes.expand(arguments))
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output has had enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would flush, and complain
+        return 141  # what a shell reports of a process that SIGPIPE ended
     except argparse.ArgumentError as error:
         known = error.message.startswith("expected --")
         return _refused(error.message if known else f"expected other options, got these ({error})")

@@ -1,7 +1,11 @@
 """``estimate``: the numbers of published runs come out, and what cannot be estimated is one line."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -75,3 +79,13 @@ def test_a_config_that_we_do_not_have_is_refused_by_name(capsys, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
     assert main(["estimate", "--model", str(tmp_path)]) == 2
     assert "'mamba'" in capsys.readouterr().err
+
+
+def test_who_has_read_enough_gets_no_error():
+    """As in ``… | head -1``: what is written then has no reader."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "companion", "estimate", "--model", "GPT-2 small"]
+    with open(writer, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
