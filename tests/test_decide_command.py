@@ -60,7 +60,7 @@ def test_without_experiments_and_changes(plan, capsys):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["missing.toml"], "error: expected this to work, got: [Errno 2] No such file"),
+        (["missing.toml"], "error: expected a plan in missing.toml, got no such file"),
         (["{plan}", "--out", "nowhere/memo.md"], "error: expected --out in a folder that exists, got nowhere/memo.md"),
         (["{plan}", "--draws", "10"], "error: expected n_draws"),
         (["{plan}", "--draws", "ten"], "error: expected --draws"),

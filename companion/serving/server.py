@@ -224,6 +224,8 @@ def _refusal(status: int, message: str, code: str | None = None) -> JSONResponse
 async def _bad_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _refusal(400, f"expected a body in JSON, got none ({first['ctx']['error']})")
     where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
     return _refusal(400, f"expected another request, got {where}: {first['msg']}")
 
