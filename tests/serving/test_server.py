@@ -105,7 +105,7 @@ def test_what_it_does_not_do_is_refused(make: Make, options: dict[str, Any], sai
     ("body", "status", "said"),
     [
         (b'{"model": "tiny", ', 400, "JSON"),
-        (b"\xff\xfe", 400, "JSON"),  # a UTF-16 text of no character
+        (b"\xff\xfe", 400, "expected a body in JSON, got none"),  # a UTF-16 text of no character
         (b"[" * 50_000, 400, "expected a body in JSON, got none"),
         (b"x" * (2**20 + 1), 413, "1,048,576 bytes"),
     ],
