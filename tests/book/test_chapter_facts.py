@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from browsing import CHAPTERS, ROOT
 
+from benchmarks import chapters
+
 sys.path.insert(0, str(ROOT / "book/_ext"))
 from chapter_facts import Chapter, plain, read_chapter
 
@@ -85,3 +87,15 @@ def test_every_chapter_of_the_book_says_what_it_is() -> None:
 
 def test_plain_text_keeps_underscores_within_words() -> None:
     assert plain("**Use** `sample_size`, *not* the eye") == "Use sample_size, not the eye"
+
+
+def test_a_chapter_says_how_long_it_runs() -> None:
+    """To ten seconds: readers wait by the clock, the table counts the processor, each on a machine of its own."""
+    table = (chapters.RESULTS / chapters.TABLE).read_text(encoding="utf-8")
+    said = {name: read_chapter(ROOT, f"book/{name}") for name, _ in chapters.read_table(table)}
+    wrong = [
+        f"{name}: {lesson.running} said, {seconds:.0f} measured"
+        for name, seconds in chapters.read_table(table)
+        if (lesson := said[name]) and abs(float(lesson.running.split()[0]) - seconds) > 10
+    ]
+    assert wrong == []
