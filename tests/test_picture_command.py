@@ -1,11 +1,10 @@
 """``python -m companion picture``: a class with its probability and neighbors; one line for what cannot be read."""
 
 import re
-import struct
-import zlib
 
 import numpy as np
 import pytest
+from picture_bomb import bomb
 from PIL import Image
 
 from companion.__main__ import main
@@ -97,16 +96,6 @@ def test_a_palette_with_a_clear_color_and_a_turned_photograph(tmp_path):
     pixels = cases.read_picture(tmp_path / "turned.png").pixels
     assert pixels[:16].max() == 0
     assert pixels[16:].min() == 255
-
-
-def bomb(path):
-    """A PNG of 60,000×60,000 pixels by its header, in 100 bytes."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)))
 
 
 def large(path):

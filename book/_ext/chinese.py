@@ -4,8 +4,8 @@ Works on the finished pages: headings, tables, captions, sidebars and what cells
 """
 
 import re
-from pathlib import Path
 
+from finished_pages import change_pages
 from sphinx.application import Sphinx
 
 #: Ideographs, with the punctuation that stands among them.
@@ -32,19 +32,7 @@ def mark_chinese(html: str) -> str:
     )
 
 
-def mark_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Marks all pages of a site that was built."""
-    if exception or app.builder.format != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        if "_static" not in path.parts:
-            path.write_text(
-                mark_chinese(path.read_text(encoding="utf-8")),
-                encoding="utf-8",
-            )
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the last step of a build."""
-    app.connect("build-finished", mark_pages)
+    change_pages(app, mark_chinese)
     return {"parallel_read_safe": True}

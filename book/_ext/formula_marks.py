@@ -4,8 +4,8 @@ Works on the finished pages: the marks stand in the text around a formula, whate
 """
 
 import re
-from pathlib import Path
 
+from finished_pages import change_pages
 from sphinx.application import Sphinx
 
 #: A formula in a line with the brackets before it, and the marks or the word behind it, up to its next hyphen.
@@ -27,19 +27,7 @@ def keep_marks(html: str) -> str:
     )
 
 
-def mark_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Marks all pages of a site that was built."""
-    if exception or app.builder.format != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        if "_static" not in path.parts:
-            path.write_text(
-                keep_marks(path.read_text(encoding="utf-8")),
-                encoding="utf-8",
-            )
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers a last step of a build."""
-    app.connect("build-finished", mark_pages)
+    change_pages(app, keep_marks)
     return {"parallel_read_safe": True}

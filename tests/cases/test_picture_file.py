@@ -1,10 +1,8 @@
 """One reader of pictures for all cases: whatever a camera, a scanner or a stranger made of a file."""
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
+from picture_bomb import bomb
 from PIL import Image
 
 from companion.cases import multimodal, pictures, segmentation
@@ -83,16 +81,6 @@ def test_what_is_transparent_does_not_show_the_color_beneath(tmp_path):
 def moving(path, format):
     frames = [Image.new("RGB", (32, 32), (shade, 0, 0)) for shade in (0, 100, 200)]
     frames[0].save(path, format=format, save_all=True, append_images=frames[1:])
-
-
-def bomb(path):
-    """A PNG of 60,000×60,000 pixels by its header, in 100 bytes."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)))
 
 
 def cut_off(path):
